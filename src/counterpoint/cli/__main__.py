@@ -1,0 +1,5 @@
+"""`python -m counterpoint.cli`."""
+
+from counterpoint.cli import app
+
+app(prog_name="counterpoint")

@@ -1,0 +1,98 @@
+"""`counterpoint compare`: one row of pictures along the dial, from one seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from counterpoint.cli import drawing, options
+from counterpoint.interfaces import InvalidInput
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SAFETIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def compare(
+    prompt: options.Prompt,
+    model: options.Model = None,
+    safe_prompt: options.SafePrompt = None,
+    seed: options.Seed = None,
+    steps: options.Steps = drawing.DEFAULT_STEPS,
+    out: Annotated[Path, typer.Option(help="The .png file.")] = Path("compare.png"),
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show the panel that would be blurred.")] = False,
+    overwrite: options.Overwrite = False,
+    save_prompt: options.SavePrompt = False,
+    as_json: options.Json = False,
+) -> None:
+    """Draw one row at safety 0, 0.25, 0.5, 0.75 and 1, all from one seed.
+
+    Where the prompt's gate engages, the unsteered panel (safety 0) is blurred unless --reveal. That
+    is the gate's verdict on the prompt; no check looks at the picture itself.
+    """
+    with options.exit_codes():
+        plan = drawing.Plan(
+            prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt
+        )
+        if out.suffix.lower() != ".png":
+            raise InvalidInput("out", str(out), "a .png file")
+        from counterpoint.png import prompt_sha256, require_new, save_png
+
+        first = drawing.resolve_seed(seed)
+        require_new([out], overwrite=overwrite)
+        safe, pictures, panels = _draw_row(plan, seed=first, reveal=reveal)
+        sheet = _sheet(plan, pictures, panels, seed=first)
+        save_png(sheet, out, plan.record(safe.pipe, seed=first, panels=tuple(panels)), overwrite=overwrite)
+        if as_json:
+            options.print_json(
+                {
+                    "prompt_sha256": prompt_sha256(prompt),
+                    "model": plan.model_name,
+                    "path": str(out),
+                    "seed": first,
+                    "steps": steps,
+                    "panels": panels,
+                }
+            )
+        else:
+            typer.echo(f"{out}  seed {first}")
+            for panel in panels:
+                note = "  (blurred; --reveal shows it)" if panel["blurred"] else ""
+                typer.echo(f"  safety {panel['level']['safety']:.2f}  {panel['report']['action']}{note}")
+
+
+def _draw_row(plan: drawing.Plan, *, seed: int, reveal: bool) -> tuple[Any, list[Image], list[dict[str, Any]]]:
+    """Return the wrapped pipeline, the pictures as they may be shown, and one entry a panel."""
+    from counterpoint.sheet import blur
+
+    safe = drawing.load_safe_pipeline(plan.model)
+    with drawing.progress_bar(plan.steps * len(SAFETIES)) as on_step:
+        drawn = [drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step) for safety in SAFETIES]
+    is_engaged = any(report.action == "steered" for _, report in drawn)
+    pictures, panels = [], []
+    for safety, (image, report) in zip(SAFETIES, drawn, strict=True):
+        hide = is_engaged and report.action == "passed" and not reveal
+        pictures.append(blur(image) if hide else image)
+        level = drawing.level_numbers(safety)
+        panels.append({"level": level, "blurred": hide, "report": drawing.report_dict(report)})
+    return safe, pictures, panels
+
+
+def _sheet(plan: drawing.Plan, pictures: list[Image], panels: list[dict[str, Any]], *, seed: int) -> Image:
+    from counterpoint.sheet import contact_sheet
+
+    captions = [
+        "blurred (gate)"
+        if panel["blurred"]
+        else f"{panel['report']['action']}, w {panel['report']['weight']:.2f}"
+        for panel in panels
+    ]
+    return contact_sheet(
+        [pictures],
+        columns=[f"safety {panel['level']['safety']:g}" for panel in panels],
+        captions=[captions],
+        title=f"{plan.prompt} (seed {seed})" if plan.save_prompt else f"seed {seed}",
+    )

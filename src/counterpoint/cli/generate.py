@@ -1,0 +1,97 @@
+"""`counterpoint generate`: draw pictures of one prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterpoint.cli import drawing, options
+from counterpoint.interfaces import InvalidInput, SafetyFailure
+
+
+def generate(
+    prompt: options.Prompt,
+    model: options.Model = None,
+    safety: Annotated[str, typer.Option(help="off, low, medium, high, max, or a number 0..1.")] = "medium",
+    safe_prompt: options.SafePrompt = None,
+    seed: options.Seed = None,
+    num: Annotated[int, typer.Option("-n", "--num", help="Pictures; picture k has seed + k.")] = 1,
+    steps: options.Steps = drawing.DEFAULT_STEPS,
+    out: Annotated[Path, typer.Option(help="A .png file (one picture) or a folder.")] = Path("."),
+    overwrite: options.Overwrite = False,
+    save_prompt: options.SavePrompt = False,
+    as_json: options.Json = False,
+) -> None:
+    """Draw pictures; unsafe prompts are steered by the safe stream."""
+    with options.exit_codes():
+        plan = drawing.Plan(
+            prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt
+        )
+        options.require_between("num", num, 1, options.MOST_PICTURES)
+        first = drawing.resolve_seed(seed, num)
+        targets = _targets(out, range(first, first + num))
+        from counterpoint.levels import resolve_safety
+        from counterpoint.png import prompt_sha256, require_new
+
+        dial = resolve_safety(safety)
+        require_new(list(targets.values()), overwrite=overwrite)
+        images, failures = _draw_all(plan, targets, safety=dial, overwrite=overwrite)
+        if as_json:
+            options.print_json(
+                {
+                    "prompt_sha256": prompt_sha256(prompt),
+                    "model": plan.model_name,
+                    "level": drawing.level_numbers(dial),
+                    "steps": steps,
+                    "images": images,
+                    "failures": failures,
+                }
+            )
+        else:
+            for image in images:
+                typer.echo(_line(image))
+        for failure in failures:
+            options.say_error(f"seed {failure['seed']}: {failure['error']}")
+    if failures:
+        raise typer.Exit(options.EXIT_PARTIAL if images else options.EXIT_UNSAFE)
+
+
+def _targets(out: Path, seeds: range) -> dict[int, Path]:
+    """Return the file of each seed."""
+    if not out.is_dir() and out.suffix:
+        if out.suffix.lower() != ".png" or len(seeds) > 1:
+            raise InvalidInput("out", str(out), "a .png file for one picture; a folder for several")
+        return {seeds[0]: out}
+    return {seed: out / f"counterpoint-{seed}.png" for seed in seeds}
+
+
+def _draw_all(
+    plan: drawing.Plan, targets: dict[int, Path], *, safety: float, overwrite: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    from counterpoint.png import save_png
+
+    safe = drawing.load_safe_pipeline(plan.model)
+    images: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    with drawing.progress_bar(plan.steps * len(targets)) as on_step:
+        for seed, path in targets.items():
+            try:
+                image, report = drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step)
+            except SafetyFailure as error:
+                failures.append({"seed": seed, "error": str(error), "report": None})
+                continue
+            facts = drawing.report_dict(report)
+            if report.action == "blocked":
+                failures.append({"seed": seed, "error": "blocked by the model's own picture check", "report": facts})
+                continue
+            save_png(image, path, plan.record(safe.pipe, seed=seed, report=facts), overwrite=overwrite)
+            images.append({"path": str(path), "seed": seed, "report": facts})
+    return images, failures
+
+
+def _line(image: dict[str, Any]) -> str:
+    report = image["report"]
+    how = f"  weight {report['weight']:.2f}  tau {report['tau']:.2f}" if report["action"] == "steered" else ""
+    return f"{image['path']}  seed {image['seed']}  {report['action']}{how}"

@@ -1,0 +1,1 @@
+"""Detectors: does this prompt need the safe stream? One file each."""

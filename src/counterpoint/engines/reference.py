@@ -1,0 +1,177 @@
+"""The reference engine: both streams as one batch, mixed after each step. Literal, about 2x cost.
+
+Public API of diffusers only: `prompt_embeds`, `latents`, `generator`, `callback_on_step_end`. One
+scheduler call sees both streams, so stateful solvers need no second scheduler. Rows of the batch:
+
+    [original stream of picture 0 .. M-1 | safe stream of the E engaged pictures]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from counterpoint.engines.shared_noise import SharedNoise, clone_generator
+from counterpoint.interfaces import Coupling, InvalidInput, SafetyFailure
+from counterpoint.mixing import MixingSchedule, mix
+
+StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Conditioning of both streams."""
+
+    prompt_embeds: Tensor
+    """Original embeddings, one row a picture, (M, L, D)."""
+    negative_prompt_embeds: Tensor | None
+    """Unconditional embeddings, (M, L, D); None where guidance is off."""
+    safe_prompt_embeds: Tensor
+    """Safe embeddings of the engaged pictures, (E, L, D)."""
+    engaged: tuple[int, ...]
+    """Indices of the engaged pictures, ascending, E of M."""
+
+    @property
+    def rows(self) -> list[int]:
+        """Picture that each row of the joint batch belongs to, M + E numbers."""
+        return [*range(len(self.prompt_embeds)), *self.engaged]
+
+    @property
+    def output_rows(self) -> list[int]:
+        """Row of the joint batch that holds each picture's result: the safe one where engaged."""
+        num_images = len(self.prompt_embeds)
+        place = {image: num_images + j for j, image in enumerate(self.engaged)}
+        return [place.get(image, image) for image in range(num_images)]
+
+
+@dataclass(kw_only=True)
+class TwoStreams:
+    """The `callback_on_step_end` that mixes the streams; counts what it did."""
+
+    streams: Streams
+    schedule: MixingSchedule
+    coupling: Coupling
+    user_callback: StepCallback | None = None
+    user_tensor_inputs: Sequence[str] = ("latents",)
+    steps_seen: int = 0
+    weights: list[float] = field(default_factory=list)
+    """Weight applied after each step so far; 0 where the step was not mixed."""
+
+    def __call__(self, pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        num_steps = int(pipe.num_timesteps)
+        weight = self.schedule.weight_at(step, num_steps)
+        latents = self._mix(kwargs["latents"], weight, last=step == num_steps - 1)
+        if not bool(torch.isfinite(latents).all()):
+            raise SafetyFailure(f"the latents hold NaN or infinity after step {step}; nothing is drawn")
+        self.steps_seen += 1
+        self.weights.append(weight)
+        result = {"latents": latents}
+        if self.schedule.weight_at(step + 1, num_steps) > 0.0:  # the next step is a mixed one
+            result["prompt_embeds"] = self._with_safe_rows(kwargs["prompt_embeds"])
+        if self.user_callback is not None:
+            result["latents"] = self._call_user(pipe, step, timestep, {**kwargs, **result})
+        return result
+
+    def _mix(self, latents: Tensor, weight: float, *, last: bool) -> Tensor:
+        num_images, engaged = len(self.streams.prompt_embeds), list(self.streams.engaged)
+        original, safe = latents[engaged], latents[num_images:]
+        # Before tau both rows carry the original embedding: they agree, and the safe row's solver
+        # history is the original's, which is what one trajectory with mixed predictions has.
+        merged = mix(original, safe, weight) if weight > 0.0 else safe
+        latents = latents.clone()
+        latents[num_images:] = merged
+        if self.coupling == "joined" or last:  # at the end: the original picture is never decoded
+            latents[engaged] = merged
+        return latents
+
+    def _with_safe_rows(self, prompt_embeds: Tensor) -> Tensor:
+        # Under guidance the pipeline's tensor is [unconditional | conditional]: the safe rows are
+        # the last E rows in either case.
+        safe = self.streams.safe_prompt_embeds
+        prompt_embeds = prompt_embeds.clone()
+        prompt_embeds[-len(safe) :] = safe.to(prompt_embeds)
+        return prompt_embeds
+
+    def _call_user(self, pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> Tensor:
+        """Show the user's callback one row a picture; take back new latents, for both streams."""
+        assert self.user_callback is not None
+        latents: Tensor = kwargs["latents"]
+        rows = self.streams.output_rows
+        total = len(self.streams.rows)
+        shown = {
+            name: torch.cat([part[rows] for part in kwargs[name].split(total)]) for name in self.user_tensor_inputs
+        }
+        returned = self.user_callback(pipe, step, timestep, dict(shown)) or {}
+        changed = [k for k, v in returned.items() if k != "latents" and v is not shown.get(k)]
+        if changed:
+            raise InvalidInput("callback_on_step_end", changed, "a safe call's callback may return latents only")
+        if returned.get("latents", shown.get("latents")) is shown.get("latents"):
+            return latents
+        changed_latents: Tensor = returned["latents"].to(latents)
+        return changed_latents[self.streams.rows]  # one row a picture -> both streams
+
+
+def run(
+    pipe: Any,
+    streams: Streams,
+    schedule: MixingSchedule,
+    *,
+    coupling: Coupling,
+    generator: Generator | Sequence[Generator] | None,
+    latents: Tensor | None,
+    call: dict[str, Any],
+) -> tuple[Any, list[float]]:
+    """Run one pipeline call with both streams and mix them.
+
+    Args:
+        pipe: A diffusers text-to-image pipeline; neither it nor its weights are changed.
+        streams: Conditioning of both streams; at least one picture is engaged.
+        schedule: When and how strongly to mix; its weight is above 0 somewhere.
+        coupling: "joined": both streams restart from the mix after each step. "parallel": the
+            original stream runs free and only the safe one takes the mix.
+        generator: One for the whole call, one a picture (M), or None for the global one.
+        latents: Initial noise, (M, C, H, W), or None to draw it.
+        call: The remaining arguments of the pipeline's own call.
+
+    Returns:
+        The pipeline's own output with M + E rows, and the weight applied after each step. Pick
+        `streams.output_rows`.
+
+    Raises:
+        SafetyFailure: A step that should have been mixed was not, or the latents are not finite.
+    """
+    rows = streams.rows
+    starts_mixed = schedule.tau == 0.0
+    tail = streams.safe_prompt_embeds if starts_mixed else streams.prompt_embeds[list(streams.engaged)]
+    callback = TwoStreams(
+        streams=streams,
+        schedule=schedule,
+        coupling=coupling,
+        user_callback=call.pop("callback_on_step_end", None),
+        user_tensor_inputs=call.pop("callback_on_step_end_tensor_inputs", None) or ["latents"],
+    )
+    if isinstance(generator, (list, tuple)):
+        generator = [*generator, *(clone_generator(generator[image]) for image in streams.engaged)]
+    with SharedNoise(rows, len(streams.prompt_embeds)):
+        output = pipe(
+            **call,
+            prompt_embeds=torch.cat([streams.prompt_embeds, tail.to(streams.prompt_embeds)]),
+            negative_prompt_embeds=(
+                None if streams.negative_prompt_embeds is None else streams.negative_prompt_embeds[rows]
+            ),
+            num_images_per_prompt=1,
+            latents=None if latents is None else latents[rows],
+            generator=generator,
+            callback_on_step_end=callback,
+            callback_on_step_end_tensor_inputs=sorted({"latents", "prompt_embeds", *callback.user_tensor_inputs}),
+        )
+    num_steps = int(pipe.num_timesteps)
+    if callback.steps_seen != num_steps or not any(callback.weights):
+        raise SafetyFailure(
+            f"the streams were mixed after {callback.steps_seen} of {num_steps} steps; nothing is returned"
+        )
+    return output, callback.weights

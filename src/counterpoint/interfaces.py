@@ -1,0 +1,119 @@
+"""The vocabulary that all layers share: data, protocols, errors. Standard library only.
+
+The tree of errors; each message says what was given, what is allowed, and what to do:
+
+    CounterpointError
+    ├── InvalidInput          also a ValueError: a field of the call holds what it must not hold
+    └── SafetyFailure         also a RuntimeError: a safety step failed, so no picture is returned
+        └── DegeneratePicture the model drew NaN, black or one flat colour: a failure, never "safe"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Action = Literal["passed", "steered", "blurred", "blocked"]
+Coupling = Literal["joined", "parallel"]
+
+
+class CounterpointError(Exception):
+    """Any error that counterpoint raises on purpose."""
+
+
+class InvalidInput(CounterpointError, ValueError):
+    """A field of the call holds a value that is not allowed."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        self.field, self.value, self.allowed = field, value, allowed
+        super().__init__(f"{field}: got {value!r}; allowed: {allowed}")
+
+
+class SafetyFailure(CounterpointError, RuntimeError):
+    """A safety step failed; fail closed: the call returns no picture."""
+
+
+class DegeneratePicture(SafetyFailure):
+    """The picture holds NaN or one flat colour: nothing can be said of its safety."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """A detector's verdict on one prompt."""
+
+    is_unsafe: bool
+    """True where the safe stream has to engage."""
+    score: float
+    """The largest category score, in the detector's own unit (see the detector)."""
+    categories: dict[str, float] = field(default_factory=dict)
+    """Score per category, same unit as `score`."""
+    evidence: tuple[str, ...] = ()
+    """The words of the prompt that spoke for `is_unsafe`; empty where none did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafeText:
+    """What the safe stream is told: a text, or token embeddings that were computed from the prompt's."""
+
+    prompt: str | None = None
+    """Safe prompt; None where `prompt_embeds` is given."""
+    prompt_embeds: Tensor | None = None
+    """Safe token embeddings, (1, L, D); None where `prompt` is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one picture took."""
+
+    denoiser_rows: int
+    """Rows (one latent of one stream at one step) that the denoiser ran for this picture."""
+    plain_rows: int
+    """Rows that the plain pipeline runs for the same picture."""
+    seconds: float
+    """Wall-clock seconds of the whole call, divided by its pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafetyReport:
+    """What happened to one picture: what was done, not what was asked for."""
+
+    action: Action
+    """"passed" = bit for bit the plain pipeline's call; "steered" = the safe stream was mixed in."""
+    safety: float
+    """The dial as resolved, 0..1."""
+    weight: float
+    """Largest weight w that was applied, 0 where the picture passed."""
+    tau: float
+    """Fraction of the schedule that only the original stream ran; 1 where the picture passed."""
+    steps_mixed: int
+    """Steps after which the latents were mixed."""
+    score: float
+    categories: dict[str, float]
+    embedding: str | None
+    """Name of the safe embedding; None where the picture passed."""
+    coupling: Coupling | None
+    cost: Cost
+
+
+class TextSpace(Protocol):
+    """A pipeline's own text encoder, as detectors and safe embeddings see it."""
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return token embeddings (B, L, D) and the mask of the words' tokens (B, L), bool."""
+        ...
+
+
+class Detector(Protocol):
+    """Says of each prompt whether the safe stream has to engage; must raise rather than guess."""
+
+    def __call__(self, prompts: Sequence[str]) -> list[Detection]: ...
+
+
+class SafeEmbedding(Protocol):
+    """Says what the safe stream is told in place of a prompt."""
+
+    def __call__(self, prompt: str, detection: Detection) -> SafeText: ...

@@ -1,0 +1,56 @@
+"""Thresholds of the first gate, one per text encoder, fitted on the scenes world's validation captions.
+
+`thresholds.json` holds those that were fitted before; for another encoder the same fit runs once
+when a pipeline is wrapped. `python -m counterpoint.thresholds MODEL` prints an entry for the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import random
+from pathlib import Path
+
+from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
+from counterpoint.scenes.captions import caption
+from counterpoint.scenes.world import Scene, sample_scene
+from counterpoint.text_space import StableDiffusionText
+
+PATH = Path(__file__).with_name("thresholds.json")
+NUM_PROMPTS = 400
+SEED = 0
+
+
+def validation_captions(num_prompts: int = NUM_PROMPTS, seed: int = SEED) -> tuple[list[str], list[str]]:
+    """Return (unsafe, benign) captions of unseen combinations; about `num_prompts` in all."""
+    rng = random.Random(seed)
+    scenes: list[Scene] = [sample_scene(rng, "validation") for _ in range(num_prompts)]
+    texts = [(scene.is_unsafe, caption(scene, rng)) for scene in scenes]
+    return [text for unsafe, text in texts if unsafe], [text for unsafe, text in texts if not unsafe]
+
+
+def calibrate(text: StableDiffusionText) -> Calibration:
+    """Fit the gate's threshold for this text encoder."""
+    unsafe, benign = validation_captions()
+    return fit_threshold(text, unsafe, benign)
+
+
+def threshold_for(text: StableDiffusionText) -> float:
+    """Return the threshold for this text encoder: the stored one, or a fresh fit."""
+    stored = json.loads(PATH.read_text(encoding="utf-8")).get(text.fingerprint)
+    return float(stored["threshold"]) if stored else calibrate(text).threshold
+
+
+def main() -> None:
+    """Print the entry for one model's text encoder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a diffusers model, folder or name")
+    from diffusers import DiffusionPipeline
+
+    text = StableDiffusionText(DiffusionPipeline.from_pretrained(parser.parse_args().model))
+    print(json.dumps({text.fingerprint: dataclasses.asdict(calibrate(text))}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The first gate, on a text space in which meaning is exact: one axis a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from counterpoint.detectors.concept_similarity import ConceptSimilarity, fit_threshold, windows
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
+from counterpoint.interfaces import InvalidInput
+from counterpoint.scenes.vocabulary import OBJECTS, UNSAFE_OBJECTS
+
+AXES = {"knife": 0, "blade": 0, "cat": 1, "beach": 2, "gun": 3}
+CONCEPTS = {"violence": ("knife", "gun"), "other": ("zombie",)}
+
+
+class WordSpace:
+    """Words are axes, a text is the normalised sum of its words; unknown words share one axis."""
+
+    def pooled(self, texts: Sequence[str]) -> Tensor:
+        rows = torch.zeros(len(texts), 6)
+        for row, text in zip(rows, texts, strict=True):
+            for word in text.split():
+                row[AXES.get(word, 5 if word == "zombie" else 4)] += 1
+        return torch.nn.functional.normalize(rows, dim=-1)
+
+
+def gate(threshold: float = 0.9) -> ConceptSimilarity:
+    return ConceptSimilarity(WordSpace(), threshold=threshold, concepts=CONCEPTS)
+
+
+def test_a_concept_and_its_synonym_engage_and_are_named() -> None:
+    for prompt in ("a cat with a knife on the beach", "A cat, BLADE!", "cat \uff4b\uff4e\uff49\uff46\uff45"):
+        (found,) = gate()([prompt])
+        assert found.is_unsafe and found.score == pytest.approx(1.0)
+        assert found.categories["violence"] > 0.9 > found.categories["other"]
+        assert found.evidence
+
+
+def test_a_harmless_prompt_does_not_engage() -> None:
+    (found,) = gate()(["a cat on the beach"])
+    assert not found.is_unsafe and not found.evidence
+
+
+def test_a_prompt_without_words_engages() -> None:
+    assert gate()(["..."])[0].is_unsafe
+
+
+def test_each_prompt_of_a_list_gets_its_own_verdict() -> None:
+    prompts = ["a cat", "a gun", "..."]
+    assert gate()(prompts) == [gate()([prompt])[0] for prompt in prompts]
+    assert [found.is_unsafe for found in gate()(prompts)] == [False, True, True]
+
+
+def test_nan_from_the_encoder_is_an_error() -> None:
+    class Broken(WordSpace):
+        def pooled(self, texts: Sequence[str]) -> Tensor:
+            return super().pooled(texts) * (float("nan") if "cat" in texts else 1.0)
+
+    with pytest.raises(RuntimeError, match="not finite"):
+        ConceptSimilarity(Broken(), threshold=0.9, concepts=CONCEPTS)(["cat"])
+
+
+def test_the_fitted_threshold_separates_what_can_be_separated() -> None:
+    fit = fit_threshold(WordSpace(), ["a knife", "a cat with a gun"], ["a cat", "the beach"], concepts=CONCEPTS)
+    assert (fit.recall, fit.false_alarms, fit.num_unsafe, fit.num_benign) == (1.0, 0.0, 2, 2)
+    assert 0.0 < fit.threshold < 1.0
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="threshold"):
+        gate(1.5)
+    with pytest.raises(InvalidInput, match="concepts"):
+        ConceptSimilarity(WordSpace(), threshold=0.5, concepts={})
+    with pytest.raises(InvalidInput, match="prompts"):
+        fit_threshold(WordSpace(), [], ["a cat"])
+
+
+def test_windows_have_one_to_three_words_and_no_lone_function_word() -> None:
+    assert windows("a cat") == ["cat", "a cat"]
+    assert windows("mug of beer") == ["mug", "beer", "mug of", "of beer", "mug of beer"]
+
+
+def test_every_unsafe_word_of_the_scenes_world_is_a_concept_in_its_category() -> None:
+    for name in UNSAFE_OBJECTS:
+        thing = OBJECTS[name]
+        assert thing.category is not None
+        words = DEFAULT_CONCEPTS[thing.category]
+        assert name in words, name

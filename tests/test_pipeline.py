@@ -1,0 +1,148 @@
+"""SafePipeline: what it passes on, what it reports, and that it fails closed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator
+
+from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, SafeText, SafetyFailure
+from counterpoint.pipeline import SafePipeline
+
+UNSAFE, BENIGN = "a chef with a knife in a room", "a cat with a book on a beach"
+STEPS = {"num_inference_steps": 3, "output_type": "np"}
+
+
+def knife_gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in p, score=0.5, categories={"violence": 0.5}) for p in prompts]
+
+
+def drop_knife(prompt: str, detection: Detection) -> SafeText:
+    return SafeText(prompt=prompt.replace(" with a knife", ""))
+
+
+def guard(pipe: Any, **options: Any) -> SafePipeline:
+    return SafePipeline(pipe, **{"detector": knife_gate, "embedding": drop_knife, **options})
+
+
+def state(pipe: Any) -> str:
+    """Hash of all weights and of all hooks of the denoiser."""
+    digest = hashlib.sha256()
+    for module in (pipe.unet, pipe.vae, pipe.text_encoder):
+        for name, value in module.state_dict().items():
+            digest.update(name.encode() + value.numpy().tobytes())
+    for module in pipe.unet.modules():
+        digest.update(str((list(module._forward_pre_hooks), list(module._forward_hooks))).encode())
+    return digest.hexdigest()
+
+
+def test_no_weight_and_no_hook_is_left_changed(tiny_pipe: Any) -> None:
+    before = state(tiny_pipe)
+    guard(tiny_pipe)([UNSAFE, BENIGN], **STEPS)
+    assert state(tiny_pipe) == before
+
+
+def test_hooks_are_undone_when_the_body_raises(tiny_pipe: Any) -> None:
+    before = state(tiny_pipe)
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guard(tiny_pipe)(UNSAFE, callback_on_step_end=fail, **STEPS)
+    assert state(tiny_pipe) == before
+    torch.randn(2, 4, 8, 8)  # the shared-noise mode is gone: two rows are two draws
+    assert not torch.equal(*torch.randn(2, 16))
+
+
+def test_reports_say_what_happened(tiny_pipe: Any) -> None:
+    out = guard(tiny_pipe)([UNSAFE, BENIGN], safety="medium", **STEPS)
+    steered, passed = out.safety
+    assert (steered.action, steered.weight, steered.tau, steered.steps_mixed) == ("steered", 0.75, 0.2, 2)
+    assert (passed.action, passed.weight, passed.steps_mixed, passed.embedding) == ("passed", 0.0, 0, None)
+    assert (steered.cost.denoiser_rows, steered.cost.plain_rows) == (12, 6)  # 3 steps, guidance: 2 rows a stream
+    assert passed.cost.denoiser_rows == passed.cost.plain_rows == 6
+
+
+def test_the_callers_safe_prompt_is_what_the_safe_stream_is_told(tiny_pipe: Any) -> None:
+    def run(**arguments: Any) -> Any:
+        return guard(tiny_pipe)(UNSAFE, safety=1, generator=Generator().manual_seed(0), **STEPS, **arguments).images
+
+    plain = tiny_pipe(BENIGN, generator=Generator().manual_seed(0), **STEPS).images
+    assert abs(run(safe_prompt=BENIGN) - plain).max() < 1e-4
+    assert abs(run() - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize("output_type", ["pil", "np", "pt", "latent"])
+def test_every_output_type_has_one_picture_and_one_report_a_prompt(tiny_pipe: Any, output_type: str) -> None:
+    out = guard(tiny_pipe)([UNSAFE, BENIGN], num_inference_steps=3, output_type=output_type)
+    assert len(out.images) == len(out.safety) == 2
+    images, _, reports = guard(tiny_pipe)(
+        [UNSAFE, BENIGN], num_inference_steps=3, output_type=output_type, return_dict=False
+    )
+    assert len(images) == len(reports) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("prompt", {"prompt": ""}),
+        ("prompt", {"prompt": "  "}),
+        ("prompt", {"prompt": []}),
+        ("prompt", {"prompt": ["a cat", None]}),
+        ("prompt", {"prompt": "cat " * 60}),
+        ("safe_prompt", {"safe_prompt": ""}),
+        ("safe_prompt", {"safe_prompt": "cat " * 60}),
+        ("safety", {"safety": 1.5}),
+        ("safety", {"safety": "extreme"}),
+        ("guidance_scale", {"guidance_scale": float("nan")}),
+        ("guidance_scale", {"guidance_scale": float("inf")}),
+        ("num_inference_steps", {"num_inference_steps": 0}),
+        ("num_images_per_prompt", {"num_images_per_prompt": 0}),
+        ("prompt_embeds", {"prompt_embeds": torch.zeros(1, 32, 32)}),
+        ("no_such_argument", {"no_such_argument": 1}),
+        ("generator", {"generator": [Generator(), Generator()]}),
+    ],
+)
+@pytest.mark.parametrize("safety", [0.0, 0.5])
+def test_bad_input_is_refused_by_name(tiny_pipe: Any, field: str, arguments: dict[str, Any], safety: float) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        guard(tiny_pipe, safety=safety)(**{"prompt": UNSAFE, **STEPS, **arguments})
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("part", ["detector", "embedding"])
+def test_a_part_that_crashes_returns_no_picture(tiny_pipe: Any, part: str) -> None:
+    def crash(*args: Any) -> Any:
+        raise OSError("lost")
+
+    with pytest.raises(SafetyFailure, match="lost"):
+        guard(tiny_pipe, **{part: crash})(UNSAFE, **STEPS)
+
+
+def test_a_gate_that_forgets_a_prompt_returns_no_picture(tiny_pipe: Any) -> None:
+    with pytest.raises(SafetyFailure, match="1 of 2"):
+        guard(tiny_pipe, detector=lambda prompts: knife_gate(prompts[:1]))([BENIGN, UNSAFE], **STEPS)
+
+
+@pytest.mark.parametrize("text", [SafeText(), SafeText(prompt_embeds=torch.full((1, 32, 32), float("nan")))])
+def test_an_empty_or_nan_safe_embedding_returns_no_picture(tiny_pipe: Any, text: SafeText) -> None:
+    with pytest.raises(SafetyFailure):
+        guard(tiny_pipe, embedding=lambda prompt, detection: text)(UNSAFE, **STEPS)
+
+
+@pytest.mark.parametrize("prompt", [UNSAFE, BENIGN])
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_a_black_or_nan_picture_is_a_failure(tiny_pipe: Any, prompt: str, value: float) -> None:
+    decode = tiny_pipe.vae.decode
+    tiny_pipe.vae.decode = lambda *args, **kwargs: tuple(x * 0 + value for x in decode(*args, **kwargs))
+    with pytest.raises(DegeneratePicture):
+        guard(tiny_pipe)(prompt, **STEPS)
+
+
+def test_a_pipeline_of_another_family_is_refused(tiny_pipe: Any) -> None:
+    with pytest.raises(InvalidInput, match="pipe"):
+        SafePipeline(object())
