@@ -41,9 +41,7 @@ def get_sprites(folder: Path) -> Path:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     if digest != SHA256:
-        raise ValueError(
-            f"{archive} has SHA-256 {digest}, expected {SHA256}. Delete it and try again."
-        )
+        raise ValueError(f"{archive} has SHA-256 {digest}, expected {SHA256}. Delete it and try again.")
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     drawings = folder / "package" / "icons" / "flat"

@@ -7,6 +7,7 @@ may look at the product's own output. Both were trained on composed pictures onl
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -115,7 +116,7 @@ class DepthwiseBlock(nn.Module):
 
 def _residual_body(widths: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), nn.ReLU()]
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layers.append(ResidualBlock(before, after, 2))
         layers.append(ResidualBlock(after, after, 1))
     return nn.Sequential(*layers)

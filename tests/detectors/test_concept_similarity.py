@@ -29,7 +29,7 @@ class WordSpace:
 
 
 def gate(threshold: float = 0.9) -> ConceptSimilarity:
-    return ConceptSimilarity(WordSpace(), threshold=threshold, concepts=CONCEPTS)
+    return ConceptSimilarity(WordSpace(), threshold=threshold, concepts=CONCEPTS, harmless=())
 
 
 def test_a_concept_and_its_synonym_engage_and_are_named() -> None:
@@ -65,7 +65,9 @@ def test_nan_from_the_encoder_is_an_error() -> None:
 
 
 def test_the_fitted_threshold_separates_what_can_be_separated() -> None:
-    fit = fit_threshold(WordSpace(), ["a knife", "a cat with a gun"], ["a cat", "the beach"], concepts=CONCEPTS)
+    fit = fit_threshold(
+        WordSpace(), ["a knife", "a cat with a gun"], ["a cat", "the beach"], concepts=CONCEPTS, harmless=()
+    )
     assert (fit.recall, fit.false_alarms, fit.num_unsafe, fit.num_benign) == (1.0, 0.0, 2, 2)
     assert 0.0 < fit.threshold < 1.0
 
@@ -80,8 +82,20 @@ def test_bad_settings_are_refused() -> None:
 
 
 def test_windows_have_one_to_three_words_and_no_lone_function_word() -> None:
-    assert windows("a cat") == ["cat", "a cat"]
-    assert windows("mug of beer") == ["mug", "beer", "mug of", "of beer", "mug of beer"]
+    assert [w.text for w in windows("a cat")] == ["cat", "a cat"]
+    assert [w.text for w in windows("mug of beer")] == ["mug", "beer", "mug of", "of beer", "mug of beer"]
+
+
+def test_an_unsafe_word_inside_a_harmless_phrase_does_not_engage_but_one_beside_it_does() -> None:
+    class Phrases(WordSpace):
+        def pooled(self, texts: Sequence[str]) -> Tensor:
+            rows = super().pooled(texts)
+            rows[[i for i, text in enumerate(texts) if text == "fork and knife"]] = torch.eye(6)[2]
+            return rows
+
+    guard = ConceptSimilarity(Phrases(), threshold=0.9, concepts=CONCEPTS, harmless=["fork and knife"])
+    found = guard(["a cat with a fork and knife", "a cat with a fork and knife and a knife", "fork and knife"])
+    assert [detection.is_unsafe for detection in found] == [False, True, False]
 
 
 def test_every_unsafe_word_of_the_scenes_world_is_a_concept_in_its_category() -> None:

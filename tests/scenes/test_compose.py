@@ -34,9 +34,7 @@ def test_a_picture_is_eight_bit_rgb_of_the_asked_size() -> None:
 
 def test_the_same_seed_gives_the_same_pixels_and_another_seed_does_not() -> None:
     for place in PLACES:
-        np.testing.assert_array_equal(
-            draw("bomb", seed=1, place=place), draw("bomb", seed=1, place=place)
-        )
+        np.testing.assert_array_equal(draw("bomb", seed=1, place=place), draw("bomb", seed=1, place=place))
         assert (draw("bomb", seed=1, place=place) != draw("bomb", seed=2, place=place)).any()
 
 

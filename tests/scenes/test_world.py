@@ -155,9 +155,7 @@ def test_every_single_word_occurs_in_every_split() -> None:
         ("man", None, "forest", "validation"),
     ],
 )
-def test_splits_never_change(
-    subject: str, thing: str | None, background: str, split: Split
-) -> None:
+def test_splits_never_change(subject: str, thing: str | None, background: str, split: Split) -> None:
     assert split_of(scene(subject, thing, background)) == split
 
 

@@ -109,7 +109,7 @@ def load_safe_pipeline(model: str | None) -> SafePipeline:
         logging.disable_progress_bar()
     try:
         # One dtype for all parts: text encoders would else keep the checkpoint's own.
-        pipe = diffusers.DiffusionPipeline.from_pretrained(place, torch_dtype=torch.float32)
+        pipe = diffusers.DiffusionPipeline.from_pretrained(place, dtype=torch.float32)
     except Exception as error:  # the hub, the files and their parsers raise all kinds
         reason = " ".join(str(error).split())[:200]
         raise InvalidInput("model", model or "embedded", f"{allowed}; loading failed: {reason}") from error

@@ -1,10 +1,11 @@
 """A first gate: do words of the prompt mean an unsafe concept, in the model's own text encoder?
 
-The score of a concept k is the largest cosine over all windows of 1 to 3 words of the prompt,
+The score of a concept k is the largest cosine over the windows of 1 to 3 words of the prompt,
 
     score_k = max_window cos(pooled(window), pooled(k))
 
-and the gate engages where some score reaches a threshold fitted on labelled prompts.
+and the gate engages where some score reaches a threshold fitted on labelled prompts. A window that
+lies in one that means a harmless thing is left out: the knife of "fork and knife" is no weapon.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, Concepts
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, Concepts
 from counterpoint.interfaces import Detection, InvalidInput
 
 LONGEST_WINDOW = 3
+HARMLESS_COSINE = 0.9
+"""Cosine from which a window means a harmless phrase."""
+MARGIN = 0.25
+"""Where a fitted threshold lies between the benign and the unsafe scores: 0 = at the benign ones."""
 FUNCTION_WORDS = frozenset("a an the of with and or in on at by to from under near is are has holding".split())
 
 
@@ -33,13 +38,28 @@ class Pooling(Protocol):
         ...
 
 
-def windows(prompt: str) -> list[str]:
+@dataclass(frozen=True)
+class Window:
+    """Words `start` .. `end` - 1 of a prompt."""
+
+    start: int
+    end: int
+    text: str
+
+    def holds(self, other: Window) -> bool:
+        """Whether `other` lies in this window, ends included."""
+        return self.start <= other.start and other.end <= self.end
+
+
+def windows(prompt: str) -> list[Window]:
     """Return all windows of 1 to 3 words, lower case and NFKC, without lone function words."""
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", prompt).casefold())
-    spans = (
-        words[start : start + size] for size in range(1, LONGEST_WINDOW + 1) for start in range(len(words) - size + 1)
-    )
-    return list(dict.fromkeys(" ".join(span) for span in spans if not FUNCTION_WORDS.issuperset(span)))
+    return [
+        Window(start, start + size, " ".join(words[start : start + size]))
+        for size in range(1, LONGEST_WINDOW + 1)
+        for start in range(len(words) - size + 1)
+        if not FUNCTION_WORDS.issuperset(words[start : start + size])
+    ]
 
 
 class ConceptSimilarity:
@@ -49,12 +69,20 @@ class ConceptSimilarity:
         text: The text space of the pipeline that is guarded.
         threshold: Cosine, -1..1, from which a window counts as a concept; see `fit_threshold`.
         concepts: Unsafe words by category.
+        harmless: Phrases that hold or resemble an unsafe word and mean something else.
 
     Raises:
         InvalidInput: No concept is given, or the threshold is no cosine.
     """
 
-    def __init__(self, text: Pooling, *, threshold: float, concepts: Concepts = DEFAULT_CONCEPTS) -> None:
+    def __init__(
+        self,
+        text: Pooling,
+        *,
+        threshold: float,
+        concepts: Concepts = DEFAULT_CONCEPTS,
+        harmless: Sequence[str] = HARMLESS_PHRASES,
+    ) -> None:
         if not -1.0 <= threshold <= 1.0:
             raise InvalidInput("threshold", threshold, "a cosine, -1..1")
         self.text, self.threshold = text, threshold
@@ -62,29 +90,40 @@ class ConceptSimilarity:
         if not self.labels:
             raise InvalidInput("concepts", concepts, "at least one unsafe word")
         self._concepts = text.pooled([word for _, word in self.labels])  # (K, D)
+        self._harmless = text.pooled(list(harmless)) if harmless else None  # (H, D)
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
         """Return one verdict a prompt; score and categories are cosines, -1..1."""
-        spans = [windows(prompt) for prompt in prompts]
-        unique = list(dict.fromkeys(span for group in spans for span in group))
+        groups = [windows(prompt) for prompt in prompts]
+        unique = list(dict.fromkeys(window.text for group in groups for window in group))
         if not unique:
-            return [self._verdict([], torch.empty(0, len(self.labels)))] * len(prompts)
-        place = {span: i for i, span in enumerate(unique)}
-        similarity = self.text.pooled(unique) @ self._concepts.T  # (windows, K)
-        if not bool(torch.isfinite(similarity).all()):
+            return [self._verdict([], torch.empty(0, len(self.labels)), torch.empty(0))] * len(prompts)
+        place = {text: i for i, text in enumerate(unique)}
+        pooled = self.text.pooled(unique)
+        unsafe = (pooled @ self._concepts.T).clamp(-1, 1)  # (windows, K)
+        harmless = torch.full((len(unique),), -1.0)
+        if self._harmless is not None:
+            harmless = (pooled @ self._harmless.T).amax(1)  # (windows,)
+        if not bool(torch.isfinite(unsafe).all()):
             raise RuntimeError("the text encoder gave values that are not finite; the gate cannot judge")
-        return [self._verdict(group, similarity[[place[span] for span in group]]) for group in spans]
+        rows = [[place[window.text] for window in group] for group in groups]
+        return [self._verdict(g, unsafe[r], harmless[r]) for g, r in zip(groups, rows, strict=True)]
 
-    def _verdict(self, spans: list[str], similarity: Tensor) -> Detection:
-        if not spans:  # no letter or digit: nothing that this gate can read, so engage
-            return Detection(is_unsafe=True, score=1.0, categories={}, evidence=("unreadable prompt",))
-        best = similarity.amax(0).tolist()
+    def _verdict(self, group: list[Window], unsafe: Tensor, harmless: Tensor) -> Detection:
+        means_harmless = (harmless >= HARMLESS_COSINE) & (harmless > unsafe.amax(1)) if group else harmless
+        excuses = [window for window, is_excuse in zip(group, means_harmless.tolist(), strict=True) if is_excuse]
+        kept = [i for i, window in enumerate(group) if not any(excuse.holds(window) for excuse in excuses)]
+        if not kept:
+            # No letter or digit: nothing that this gate can read, so engage. All excused: harmless.
+            evidence = () if group else ("unreadable prompt",)
+            return Detection(is_unsafe=not group, score=0.0 if group else 1.0, evidence=evidence)
+        unsafe = unsafe[kept]
         categories: dict[str, float] = {}
-        for (category, _), score in zip(self.labels, best, strict=True):
+        for (category, _), score in zip(self.labels, unsafe.amax(0).tolist(), strict=True):
             categories[category] = max(score, categories.get(category, -1.0))
-        hits = similarity.amax(1) >= self.threshold
-        evidence = tuple(span for span, hit in zip(spans, hits.tolist(), strict=True) if hit)
+        hits = (unsafe.amax(1) >= self.threshold).tolist()
+        evidence = tuple(dict.fromkeys(group[i].text for i, hit in zip(kept, hits, strict=True) if hit))
         return Detection(
             is_unsafe=bool(evidence), score=max(categories.values()), categories=categories, evidence=evidence
         )
@@ -109,18 +148,18 @@ def fit_threshold(
 ) -> Calibration:  # fmt: skip
     """Fit the threshold on labelled prompts (validation prompts, never those of a report).
 
-    The threshold lies half-way between the smallest score that is an alarm and the next score
-    below it, at the lowest place where at most `max_false_alarms` of the benign prompts alarm.
+    The threshold is low, for words that no calibration prompt holds: it lies `MARGIN` of the way from
+    the benign score that at most `max_false_alarms` of the benign prompts exceed to the next unsafe one.
     """
     if not unsafe or not benign:
         raise InvalidInput("prompts", (len(unsafe), len(benign)), "at least one unsafe and one benign prompt")
-    gate = ConceptSimilarity(text, threshold=1.0, concepts=concepts)
+    gate = ConceptSimilarity(text, threshold=1.0, concepts=concepts, harmless=harmless)
     unsafe_scores = torch.tensor([d.score for d in gate(unsafe)])
     benign_scores = torch.tensor([d.score for d in gate(benign)])
     allowed = int(max_false_alarms * len(benign))
     floor = benign_scores.sort(descending=True).values[min(allowed, len(benign) - 1)].item()
     above = unsafe_scores[unsafe_scores > floor]
-    threshold = (floor + above.min().item()) / 2 if len(above) else min(1.0, floor + 1e-6)
+    threshold = floor + MARGIN * (above.min().item() - floor) if len(above) else min(1.0, floor + 1e-6)
     return Calibration(
         threshold=threshold,
         recall=(unsafe_scores >= threshold).float().mean().item(),

@@ -29,3 +29,24 @@ DEFAULT_CONCEPTS: Concepts = {
     ),
     "self-harm": ("razor", "razor blade", "pill", "capsule", "noose"),
 }  # fmt: skip
+
+HARMLESS_PHRASES: tuple[str, ...] = (
+    "fork and knife",
+    "knife and fork",
+    "thumbs up",
+    "smiling face",
+    "happy face",
+    "water drop",
+    "drop of water",
+    "cup of coffee",
+    "bunch of grapes",
+    "glass of milk",
+    "bubble tea",
+    "full moon",
+    "paintbrush",
+    "raised hand",
+    "peace sign",
+    "juice box",
+    "candy",
+)
+"""Harmless neighbours: they hold an unsafe word, or lie close to one in the encoder's space."""

@@ -96,6 +96,4 @@ def _fill(index: int, subject: str, thing: str | None, place: str) -> str:
     with_object, alone = TEMPLATES[index]
     if thing is None:
         return alone.format(subject=with_article(subject), place=place)
-    return with_object.format(
-        subject=with_article(subject), object=with_article(thing), place=place
-    )
+    return with_object.format(subject=with_article(subject), object=with_article(thing), place=place)

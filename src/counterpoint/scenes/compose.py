@@ -18,9 +18,7 @@ OVERLAP = 6
 """How far the object may reach over the subject, in 1/128 of the picture."""
 
 
-def compose(
-    scene: Scene, sprites: Sprites, rng: random.Random, size: int = 128
-) -> NDArray[np.uint8]:
+def compose(scene: Scene, sprites: Sprites, rng: random.Random, size: int = 128) -> NDArray[np.uint8]:
     """Draw a scene; the same `rng` state gives the same pixels.
 
     Args:
@@ -59,9 +57,7 @@ def compose(
     return np.asarray(picture)
 
 
-def _draw_background(
-    background: Background, sprites: Sprites, rng: random.Random, size: int
-) -> Image.Image:
+def _draw_background(background: Background, sprites: Sprites, rng: random.Random, size: int) -> Image.Image:
     """Fill sky and ground, then draw figures and sprites; all move with the horizon."""
     unit = size / 128
     horizon = round((background.horizon + rng.randint(-4, 4)) * unit)

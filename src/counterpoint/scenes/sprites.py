@@ -13,9 +13,7 @@ class Sprites:
 
     root: Path
     """Folder with one `<name>.svg` per sprite, as scripts/get_sprites.py leaves it."""
-    _rendered: dict[tuple[str, int], Image.Image] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _rendered: dict[tuple[str, int], Image.Image] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, name: str, size: int) -> Image.Image:
         """Render a sprite, or return the earlier rendering; treat it as read-only.
@@ -44,7 +42,5 @@ class Sprites:
                 f"No sprite at {path}. Fetch the drawings with scripts/get_sprites.py and pass "
                 "the folder that it prints."
             )
-        png = resvg_py.svg_to_bytes(
-            svg_string=path.read_text(encoding="utf-8"), width=size, height=size
-        )
+        png = resvg_py.svg_to_bytes(svg_string=path.read_text(encoding="utf-8"), width=size, height=size)
         return Image.open(io.BytesIO(bytes(png))).convert("RGBA")

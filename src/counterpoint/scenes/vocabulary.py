@@ -291,9 +291,7 @@ UNSAFE_OBJECTS: Mapping[str, Object] = _by_name(
             near=("book", "briefcase"),
             also=("tombstone",),
         ),
-        _unsafe(
-            "shocking", "brain", "brain", near=("bunch of grapes", "peach"), also=("human brain",)
-        ),
+        _unsafe("shocking", "brain", "brain", near=("bunch of grapes", "peach"), also=("human brain",)),
         _unsafe("self-harm", "razor", "razor", near=("spoon", "key"), also=("razor blade",)),
         _unsafe("self-harm", "pill", "pill", near=("candy", "carrot"), also=("capsule",)),
     )
@@ -548,8 +546,7 @@ def markdown() -> str:
     ]
     harmless = [(o.name, _listed(o.synonyms), o.sprite) for o in HARMLESS_OBJECTS.values()]
     places = [
-        (b.name, _listed(b.phrases), _listed(sorted({prop.sprite for prop in b.props})))
-        for b in BACKGROUNDS.values()
+        (b.name, _listed(b.phrases), _listed(sorted({prop.sprite for prop in b.props}))) for b in BACKGROUNDS.values()
     ]
     parts = (
         _table(f"Subjects ({len(subjects)})", ("Name", "Synonyms", "Sprite"), subjects),

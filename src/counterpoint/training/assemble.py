@@ -1,6 +1,7 @@
 """Puts the trained parts into one plain diffusers folder, in half precision, and loads it back."""
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     temporary = out.with_name(out.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     pipe.to(torch.float16).save_pretrained(temporary, safe_serialization=True)
+    declare_single_precision(temporary / "text_encoder" / "config.json")
     size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
     if size > MAX_BYTES:
         raise ValueError(f"{temporary} holds {size} bytes, at most {MAX_BYTES} are allowed")
@@ -57,6 +59,21 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     temporary.rename(out)
     return size
+
+
+def declare_single_precision(path: Path) -> None:
+    """Make transformers load the half-precision text encoder in single precision by default.
+
+    diffusers loads its own parts so; without this a plain `from_pretrained` mixes the two and
+    fails in the UNet. Whoever asks for another dtype still gets it.
+
+    Args:
+        path: The text encoder's `config.json`.
+    """
+    fields = json.loads(path.read_text())
+    fields.pop("torch_dtype", None)
+    fields["dtype"] = "float32"
+    path.write_text(json.dumps(fields, indent=2) + "\n")
 
 
 def check(folder: Path) -> None:
@@ -68,7 +85,7 @@ def check(folder: Path) -> None:
     Raises:
         ValueError: The picture is not finite, or the encoder would be run without its mask.
     """
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     if not getattr(pipe.text_encoder.config, "use_attention_mask", False):
         raise ValueError(f"{folder}: text_encoder/config.json lacks use_attention_mask")

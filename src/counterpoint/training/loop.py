@@ -127,8 +127,8 @@ def update_average(averaged: nn.Module, model: nn.Module, step: int, decay: floa
     d = min(decay, (1 + step) / (10 + step))
     for a, m in zip(averaged.parameters(), model.parameters(), strict=True):
         a.lerp_(m, 1 - d)
-    for a, m in zip(averaged.buffers(), model.buffers(), strict=True):
-        a.copy_(m)
+    for kept, new in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept.copy_(new)
 
 
 def resolve_device(name: str) -> torch.device:

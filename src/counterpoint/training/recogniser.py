@@ -92,7 +92,7 @@ def augment(picture: NDArray[np.uint8], rng: random.Random) -> NDArray[np.uint8]
         image = image.resize((w, h), Image.Resampling.BICUBIC)
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         image = enhance(image).enhance(rng.uniform(0.8, 1.2))
-    values = np.asarray(image, dtype=np.float32)
+    values = np.asarray(image, dtype=np.float64)
     noise = np.random.default_rng(rng.getrandbits(63))
     if rng.random() < 0.5:
         values = values + noise.normal(0, rng.uniform(2, 14), values.shape)
@@ -142,10 +142,10 @@ class LabelledScenes(Dataset[Batch]):
             pictures.append(augment(picture, rng) if self.augmented else picture)
             labels.append(labels_of(scene, self.config))
         pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        return {
-            "pixels": pixels.contiguous(),
-            **{head: torch.tensor([label[head] for label in labels]) for head in HEADS},
-        }
+        batch = {"pixels": pixels.contiguous()}
+        for head in HEADS:
+            batch[head] = torch.tensor([label[head] for label in labels])
+        return batch
 
 
 class RecogniserRecipe:
@@ -171,8 +171,10 @@ class RecogniserRecipe:
             functional.cross_entropy(logits[h].float(), batch[h], label_smoothing=0.05)
             for h in HEADS
         ]
-        accuracy = {h: (logits[h].argmax(1) == batch[h]).float().mean() for h in HEADS}
-        return {"loss": torch.stack(losses).sum(), **accuracy}
+        scalars = {"loss": torch.stack(losses).sum()}
+        for head in HEADS:
+            scalars[head] = (logits[head].argmax(1) == batch[head]).float().mean()
+        return scalars
 
     def sheet(self, averaged: nn.Module) -> Image.Image | None:
         """A recogniser draws nothing."""

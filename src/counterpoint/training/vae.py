@@ -179,7 +179,7 @@ class VaeRecipe:
         """Diffusers folder whose latents have mean 0 and standard deviation 1 in each channel."""
         vae = copy.deepcopy(cast(AutoencoderKL, averaged))
         scenes = composed_scenes(self.sprites, seed=2, count=STATISTICS_SCENES, split="train")
-        parts = [vae.encode(s.to(vae.device)).latent_dist.mode() for s in scenes.split(16)]
+        parts = [vae.encode(s.to(vae.device)).latent_dist.mode() for s in torch.split(scenes, 16)]
         latents = torch.cat(parts).float()
         normalise_latents(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
         vae.save_pretrained(folder)
