@@ -80,10 +80,11 @@ def test_the_callers_safe_prompt_is_what_the_safe_stream_is_told(tiny_pipe: Any)
 def test_every_output_type_has_one_picture_and_one_report_a_prompt(tiny_pipe: Any, output_type: str) -> None:
     out = guard(tiny_pipe)([UNSAFE, BENIGN], num_inference_steps=3, output_type=output_type)
     assert len(out.images) == len(out.safety) == 2
-    images, _, reports = guard(tiny_pipe)(
-        [UNSAFE, BENIGN], num_inference_steps=3, output_type=output_type, return_dict=False
-    )
-    assert len(images) == len(reports) == 2
+    for prompts in ([UNSAFE, BENIGN], [BENIGN, BENIGN]):
+        images, _, reports = guard(tiny_pipe)(
+            prompts, num_inference_steps=3, output_type=output_type, return_dict=False
+        )
+        assert len(images) == len(reports) == 2
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_no_word_of_the_prompt_is_in_the_file_unless_asked() -> None:
 def test_the_parameters_chunk_is_prompt_then_settings(tmp_path: Path) -> None:
     line = _record().parameters((32, 24))
     assert "\n" not in line
-    assert line.startswith("Steps: 30, Sampler: DDIMScheduler, CFG scale: 7.5, Seed: 7, Size: 32x24, Model: \"a, b\"")
+    assert line.startswith('Steps: 30, Sampler: DDIMScheduler, CFG scale: 7.5, Seed: 7, Size: 32x24, Model: "a, b"')
     save_png(_picture(), tmp_path / "a.png", _record(prompt=PROMPT))
     with Image.open(tmp_path / "a.png") as image:
         assert image.text["parameters"] == f"{PROMPT}\n{line}"  # type: ignore[attr-defined]

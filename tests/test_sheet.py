@@ -31,7 +31,7 @@ def test_labels_are_drawn_outside_the_pictures() -> None:
     bare = contact_sheet([[_colour((200, 0, 0))]])
     labelled = contact_sheet([[_colour((200, 0, 0))]], columns=["safety 0.5"], captions=[["steered\nw 0.75"]])
     assert labelled.height > bare.height
-    dark = (np.asarray(labelled).max(-1) < 100).any(axis=1)
+    dark = (np.asarray(labelled).max(-1) < 150).any(axis=1)
     assert dark[: labelled.height // 4].any() and dark[-labelled.height // 4 :].any()
 
 

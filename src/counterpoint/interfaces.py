@@ -52,7 +52,7 @@ class Detection:
     categories: dict[str, float] = field(default_factory=dict)
     """Score per category, same unit as `score`."""
     evidence: tuple[str, ...] = ()
-    """The words of the prompt that spoke for `is_unsafe`; empty where none did."""
+    """The words of the prompt that spoke for `is_unsafe`, lower case; empty where none did."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ class SafePipeline:
             if request.engaged:
                 output, weights = self._steer(request, embedding)
             else:
-                output, weights = self.pipe(**call, prompt=prompt, return_dict=True), []
+                output, weights = self.pipe(prompt=prompt, **request.call), []
         flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(output.images)
         check_pictures([image for image, is_black in zip(output.images, flagged, strict=True) if not is_black])
         seconds = (time.perf_counter() - started) / request.num_images

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from counterpoint.detectors.concept_similarity import ConceptSimilarity, fit_threshold, windows
+from counterpoint.detectors.concept_similarity import ConceptSimilarity, best_apart, fit_threshold, windows
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
 from counterpoint.interfaces import InvalidInput
 from counterpoint.scenes.vocabulary import OBJECTS, UNSAFE_OBJECTS
@@ -96,6 +96,12 @@ def test_an_unsafe_word_inside_a_harmless_phrase_does_not_engage_but_one_beside_
     guard = ConceptSimilarity(Phrases(), threshold=0.9, concepts=CONCEPTS, harmless=["fork and knife"])
     found = guard(["a cat with a fork and knife", "a cat with a fork and knife and a knife", "fork and knife"])
     assert [detection.is_unsafe for detection in found] == [False, True, False]
+
+
+def test_evidence_is_the_best_windows_apart() -> None:
+    found = windows("man with mug of beer and gun")
+    score = {"beer": 1.0, "mug of beer": 1.0, "with mug of": 0.9, "of beer and": 0.95, "gun": 0.9, "and gun": 0.85}
+    assert best_apart([(w, score[w.text]) for w in found if w.text in score]) == ("mug of beer", "gun")
 
 
 def test_every_unsafe_word_of_the_scenes_world_is_a_concept_in_its_category() -> None:

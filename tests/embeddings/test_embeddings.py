@@ -14,7 +14,7 @@ from counterpoint.embeddings.word_removal import WordRemoval
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.text_space import StableDiffusionText
 
-UNSAFE = Detection(is_unsafe=True, score=1.0, evidence=("knife", "a knife", "with a knife"))
+UNSAFE = Detection(is_unsafe=True, score=1.0, evidence=("knife",))
 
 
 def test_the_callers_prompt_is_returned() -> None:
@@ -31,12 +31,25 @@ def test_the_context_follows_the_prompt() -> None:
         ("a chef with a knife in a room", "a chef in a room"),
         ("a chef holding a Knife in a room", "a chef in a room"),
         ("in a room, a chef with a knife", "in a room, a chef"),
-        ("a chef and knives, near a knife", "a chef and knives, near"),
+        ("a chef and knives, near a knife", "a chef and knives"),
+        ("a knife next to a chef in a room", "a chef in a room"),
+        ("a chef next to a knife in a room", "a chef in a room"),
         ("knife", "a scene"),
     ],
 )
 def test_the_evidence_is_removed_and_the_rest_stays(prompt: str, safe: str) -> None:
     assert WordRemoval()(prompt, UNSAFE).prompt == safe
+
+
+def test_all_evidence_is_removed() -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=("knife", "mug of beer"))
+    assert WordRemoval()("a man with a knife and a mug of beer", found).prompt == "a man"
+
+
+@pytest.mark.parametrize("evidence", [(), ("sword",)])
+def test_words_that_cannot_be_removed_are_an_error(evidence: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="give a safe_prompt"):
+        WordRemoval()("a man with a knife", Detection(is_unsafe=True, score=1.0, evidence=evidence))
 
 
 def test_projection_removes_the_subspace_and_nothing_else() -> None:

@@ -182,6 +182,24 @@ def test_a_callback_that_swaps_the_embeddings_is_refused(tiny_pipe: Any) -> None
         )
 
 
+def test_official_callbacks_that_change_the_embeddings_are_refused(tiny_pipe: Any) -> None:
+    from diffusers.callbacks import SDCFGCutoffCallback
+
+    cutoff = SDCFGCutoffCallback(cutoff_step_ratio=0.5)
+    with pytest.raises(InvalidInput, match="latents only"):
+        guard(tiny_pipe)(UNSAFE, callback_on_step_end=cutoff, **STEPS)
+
+
+def test_like_shaped_noise_is_shared_too() -> None:
+    from counterpoint.engines.shared_noise import SharedNoise
+
+    with SharedNoise([0, 1, 1], 2):
+        noise = torch.randn_like(torch.zeros(3, 4))
+        other = torch.randn(2, 4)
+    assert torch.equal(noise[1], noise[2]) and not torch.equal(noise[0], noise[1])
+    assert not torch.equal(other[0], other[1])
+
+
 def test_an_interrupted_call_returns_no_picture(tiny_pipe: Any) -> None:
     def stop(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Tensor]) -> dict[str, Tensor]:
         pipe._interrupt = True

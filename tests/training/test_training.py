@@ -15,13 +15,8 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from counterpoint.recognisers import Recogniser, RecogniserConfig
 from counterpoint.training.assemble import assemble
-from counterpoint.training.loop import (
-    Batch,
-    LoopConfig,
-    Training,
-    learning_rate_at,
-    newest_checkpoint,
-)
+from counterpoint.training.config import LoopConfig, learning_rate_at
+from counterpoint.training.loop import Batch, Training, newest_checkpoint
 from counterpoint.training.recogniser import wilson_interval
 from counterpoint.training.text import encode_captions, load_text_encoder, minilm_folder
 from counterpoint.training.unet import UnetRecipe, build_unet

@@ -36,9 +36,14 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback(epilog="Exit codes: 0 done, 2 wrong usage or input, 3 blocked as unsafe, 4 partial.")
-def main(
+def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Safe pictures from text, without editing the model: two latent streams, one dial."""
+
+
+def main() -> None:
+    """Run the command line: the entry point of the installed program."""
+    app(prog_name="counterpoint")

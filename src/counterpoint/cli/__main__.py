@@ -1,5 +1,5 @@
 """`python -m counterpoint.cli`."""
 
-from counterpoint.cli import app
+from counterpoint.cli import main
 
-app(prog_name="counterpoint")
+main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -19,9 +20,9 @@ def check(
     model: options.Model = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say of each prompt whether the gate would engage; nothing is drawn.
+    """Say of each prompt whether the gate engages.
 
-    JSON: one object a line and prompt, in order. The exit code is 0 whatever the verdicts.
+    Nothing is drawn. JSON: one object a line and prompt, in order. The exit code is 0 whatever the verdicts.
     """
     with options.exit_codes():
         texts = _read_prompts(prompts)
@@ -72,8 +73,9 @@ def _verdict(text: str, detection: Detection) -> dict[str, Any]:
 def _bars(number: int, detection: Detection) -> str:
     because = f"  because of: {', '.join(detection.evidence)}" if detection.evidence else ""
     lines = [f"prompt {number}: {'unsafe' if detection.is_unsafe else 'safe'}  score {detection.score:.2f}{because}"]
+    full, rest = "█·" if "utf" in (sys.stdout.encoding or "").lower() else "#."
     name_width = max((len(name) for name in detection.categories), default=0)
     for name, score in sorted(detection.categories.items(), key=lambda item: -item[1]):
         filled = round(BAR_WIDTH * min(1.0, max(0.0, score)))
-        lines.append(f"  {name:<{name_width}}  {'█' * filled}{'·' * (BAR_WIDTH - filled)}  {score:5.2f}")
+        lines.append(f"  {name:<{name_width}}  {full * filled}{rest * (BAR_WIDTH - filled)}  {score:5.2f}")
     return "\n".join(lines)

@@ -28,15 +28,14 @@ def compare(
     save_prompt: options.SavePrompt = False,
     as_json: options.Json = False,
 ) -> None:
-    """Draw one row at safety 0, 0.25, 0.5, 0.75 and 1, all from one seed.
+    """Draw one row along the dial, from one seed.
 
-    Where the prompt's gate engages, the unsteered panel (safety 0) is blurred unless --reveal. That
-    is the gate's verdict on the prompt; no check looks at the picture itself.
+    The panels are at safety 0, 0.25, 0.5, 0.75 and 1. Where the prompt's gate engages, the
+    unsteered one (safety 0) is blurred unless --reveal. That is the gate's verdict on the prompt;
+    no check looks at the picture itself.
     """
     with options.exit_codes():
-        plan = drawing.Plan(
-            prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt
-        )
+        plan = drawing.Plan(prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt)
         if out.suffix.lower() != ".png":
             raise InvalidInput("out", str(out), "a .png file")
         from counterpoint.png import prompt_sha256, require_new, save_png
@@ -85,9 +84,7 @@ def _sheet(plan: drawing.Plan, pictures: list[Image], panels: list[dict[str, Any
     from counterpoint.sheet import contact_sheet
 
     captions = [
-        "blurred (gate)"
-        if panel["blurred"]
-        else f"{panel['report']['action']}, w {panel['report']['weight']:.2f}"
+        "blurred (gate)" if panel["blurred"] else f"{panel['report']['action']}, w {panel['report']['weight']:.2f}"
         for panel in panels
     ]
     return contact_sheet(

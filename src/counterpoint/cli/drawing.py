@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ class Plan:
         """The model's name for records: no more of a local path than its last part."""
         if self.model is None:
             return "embedded"
-        return self.model if not Path(self.model).exists() else Path(self.model).resolve().name
+        return Path(self.model).resolve().name if os.path.exists(self.model) else self.model
 
     def record(self, pipe: Any, *, seed: int, **extra: Any) -> PictureRecord:
         """Return the record of a picture of this plan."""
@@ -96,8 +97,8 @@ def load_safe_pipeline(model: str | None) -> SafePipeline:
         place = embedded_model_path()
     else:
         place = model
-        is_local = Path(model).exists() or not HUB_NAME.fullmatch(model)
-        if is_local and not (Path(model) / "model_index.json").is_file():
+        is_local = os.path.exists(model) or not HUB_NAME.fullmatch(model)
+        if is_local and not os.path.isfile(os.path.join(model, "model_index.json")):
             raise InvalidInput("model", model, allowed)
 
     import diffusers

@@ -26,9 +26,7 @@ def generate(
 ) -> None:
     """Draw pictures; unsafe prompts are steered by the safe stream."""
     with options.exit_codes():
-        plan = drawing.Plan(
-            prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt
-        )
+        plan = drawing.Plan(prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt)
         options.require_between("num", num, 1, options.MOST_PICTURES)
         first = drawing.resolve_seed(seed, num)
         targets = _targets(out, range(first, first + num))

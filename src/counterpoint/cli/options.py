@@ -37,12 +37,17 @@ SavePrompt = Annotated[bool, typer.Option("--save-prompt", help="Write the promp
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn counterpoint's own errors into one line on stderr and an exit code."""
+    """Turn expected errors into one line on stderr and an exit code."""
     try:
         yield
     except CounterpointError as error:
         say_error(error)
         raise typer.Exit(EXIT_UNSAFE if isinstance(error, SafetyFailure) else EXIT_INPUT) from None
+    except BrokenPipeError:  # the reader of stdout has gone; typer ends quietly
+        raise
+    except OSError as error:
+        say_error(f"reading or writing failed: {error}")
+        raise typer.Exit(EXIT_INPUT) from None
 
 
 def require_between(field: str, value: int, low: int, high: int) -> None:

@@ -62,6 +62,18 @@ def windows(prompt: str) -> list[Window]:
     ]
 
 
+def best_apart(hits: Sequence[tuple[Window, float]]) -> tuple[str, ...]:
+    """Return the texts of the best windows that do not overlap, in the prompt's order.
+
+    "mug of beer" goes before "beer", which is as good and shorter; "beer" before "man with beer".
+    """
+    chosen: list[Window] = []
+    for window, _ in sorted(hits, key=lambda hit: (-round(hit[1], 3), hit[0].start - hit[0].end)):
+        if all(window.end <= other.start or other.end <= window.start for other in chosen):
+            chosen.append(window)
+    return tuple(dict.fromkeys(window.text for window in sorted(chosen, key=lambda window: window.start)))
+
+
 class ConceptSimilarity:
     """Gate by similarity to unsafe concepts.
 
@@ -116,14 +128,13 @@ class ConceptSimilarity:
         kept = [i for i, window in enumerate(group) if not any(excuse.holds(window) for excuse in excuses)]
         if not kept:
             # No letter or digit: nothing that this gate can read, so engage. All excused: harmless.
-            evidence = () if group else ("unreadable prompt",)
-            return Detection(is_unsafe=not group, score=0.0 if group else 1.0, evidence=evidence)
+            return Detection(is_unsafe=not group, score=0.0 if group else 1.0)
         unsafe = unsafe[kept]
         categories: dict[str, float] = {}
         for (category, _), score in zip(self.labels, unsafe.amax(0).tolist(), strict=True):
             categories[category] = max(score, categories.get(category, -1.0))
-        hits = (unsafe.amax(1) >= self.threshold).tolist()
-        evidence = tuple(dict.fromkeys(group[i].text for i, hit in zip(kept, hits, strict=True) if hit))
+        scores = zip([group[i] for i in kept], unsafe.amax(1).tolist(), strict=True)
+        evidence = best_apart([(window, score) for window, score in scores if score >= self.threshold])
         return Detection(
             is_unsafe=bool(evidence), score=max(categories.values()), categories=categories, evidence=evidence
         )
@@ -143,9 +154,14 @@ class Calibration:
 
 
 def fit_threshold(
-    text: Pooling, unsafe: Sequence[str], benign: Sequence[str], *, concepts: Concepts = DEFAULT_CONCEPTS,
+    text: Pooling,
+    unsafe: Sequence[str],
+    benign: Sequence[str],
+    *,
+    concepts: Concepts = DEFAULT_CONCEPTS,
+    harmless: Sequence[str] = HARMLESS_PHRASES,
     max_false_alarms: float = 0.01,
-) -> Calibration:  # fmt: skip
+) -> Calibration:
     """Fit the threshold on labelled prompts (validation prompts, never those of a report).
 
     The threshold is low, for words that no calibration prompt holds: it lies `MARGIN` of the way from

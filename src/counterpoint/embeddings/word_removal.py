@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from counterpoint.interfaces import Detection, SafeText
 
-LINKS = r"(?:(?:with|and|holding|has|who has|carrying)\s+)?(?:(?:a|an|the|some)\s+)?"
+LINKS = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)?(?:(?:a|an|the|some)\s+)?"
+"""What ties a thing to what stands before it."""
+TAIL = r"(?:\s+(?:next to|near|beside|and)\b)?"
+"""What ties it to what stands after it, where nothing stands before it."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,19 @@ class WordRemoval:
     """The safe prompt where nothing is left."""
 
     def __call__(self, prompt: str, detection: Detection) -> SafeText:
-        """Return the prompt without the detection's evidence; "a man with a knife" -> "a man"."""
-        text = prompt
-        for span in sorted(detection.evidence, key=len):
+        """Return the prompt without the detection's evidence; "a man with a knife" -> "a man".
+
+        Raises:
+            ValueError: The detection names no words, or words that the prompt does not hold as they
+                are written: what is left could still be unsafe.
+        """
+        if not detection.evidence:
+            raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
+        text = unicodedata.normalize("NFKC", prompt)
+        for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
-            text = re.sub(rf"\b{LINKS}{words}s?\b", " ", text, flags=re.IGNORECASE)
+            text, count = re.subn(rf"^\s*{LINKS}{words}s?\b{TAIL}|\b{LINKS}{words}s?\b", " ", text, flags=re.IGNORECASE)
+            if count == 0:
+                raise ValueError(f"the words {span!r} could not be removed; give a safe_prompt")
         text = re.sub(r"\s+([,.])", r"\1", re.sub(r"\s+", " ", text)).strip(" ,")
         return SafeText(prompt=text or self.empty)

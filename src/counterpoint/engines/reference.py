@@ -147,12 +147,15 @@ def run(
     rows = streams.rows
     starts_mixed = schedule.tau == 0.0
     tail = streams.safe_prompt_embeds if starts_mixed else streams.prompt_embeds[list(streams.engaged)]
+    user_callback = call.pop("callback_on_step_end", None)
+    user_inputs = call.pop("callback_on_step_end_tensor_inputs", None)
     callback = TwoStreams(
         streams=streams,
         schedule=schedule,
         coupling=coupling,
-        user_callback=call.pop("callback_on_step_end", None),
-        user_tensor_inputs=call.pop("callback_on_step_end_tensor_inputs", None) or ["latents"],
+        user_callback=user_callback,
+        # diffusers' own callback objects name their tensors themselves
+        user_tensor_inputs=getattr(user_callback, "tensor_inputs", None) or user_inputs or ["latents"],
     )
     if isinstance(generator, (list, tuple)):
         generator = [*generator, *(clone_generator(generator[image]) for image in streams.engaged)]

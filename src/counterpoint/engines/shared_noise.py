@@ -22,7 +22,7 @@ def clone_generator(generator: Generator) -> Generator:
 
 
 class SharedNoise(TorchFunctionMode):
-    """Inside the `with` block, `torch.randn` of `len(rows)` rows draws each picture's noise once.
+    """Inside the `with` block, `torch.randn` and `torch.randn_like` of `len(rows)` rows draw each picture's noise once.
 
     Works for one generator and for the global one: as many numbers are drawn as the plain pipeline
     draws, so its noise is reproduced and the generator ends in the same state. For a list of
@@ -49,5 +49,8 @@ class SharedNoise(TorchFunctionMode):
             size = list(args[0])
             if size and size[0] == len(self.rows):
                 noise: Tensor = func([self.num_images, *size[1:]], *args[1:], **kwargs)
-                return noise[torch.tensor(self.rows, device=noise.device)]  # (M + E, ...)
+                return noise[self.rows]  # (M + E, ...)
+        if func is torch.randn_like and len(args[0]) == len(self.rows):
+            noise = func(args[0][: self.num_images], *args[1:], **kwargs)
+            return noise[self.rows]
         return func(*args, **kwargs)

@@ -2,5 +2,5 @@
 
 `vae` learns the picture's compression, `latents` encodes scenes and captions once, `unet` learns to
 draw them, `recogniser` learns to name what a picture shows, `assemble` writes one diffusers folder.
-`loop` is what they share: steps, checkpoints, logs. Nothing here is imported at inference time.
+`loop`, `config`, `log` and `text` are what they share. Nothing here is imported at inference time.
 """

@@ -41,9 +41,7 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
         text_encoder=encoder,
         tokenizer=tokenizer,
         unet=UNet2DConditionModel.from_pretrained(unet),
-        scheduler=DDIMScheduler(
-            **SCHEDULE, clip_sample=False, set_alpha_to_one=False, steps_offset=1
-        ),
+        scheduler=DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=False, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -52,7 +50,10 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     shutil.rmtree(temporary, ignore_errors=True)
     pipe.to(torch.float16).save_pretrained(temporary, safe_serialization=True)
     declare_single_precision(temporary / "text_encoder" / "config.json")
-    size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
+    files = [file for file in temporary.rglob("*") if file.is_file()]
+    for file in files:
+        file.chmod(0o644)  # safetensors writes files that only their owner may read.
+    size = sum(file.stat().st_size for file in files)
     if size > MAX_BYTES:
         raise ValueError(f"{temporary} holds {size} bytes, at most {MAX_BYTES} are allowed")
     check(temporary)

@@ -22,7 +22,7 @@ from counterpoint.scenes.captions import caption
 from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.world import sample_scene
-from counterpoint.training.loop import resolve_device, step_seed
+from counterpoint.training.config import resolve_device, step_seed
 from counterpoint.training.text import encode_captions, load_text_encoder, minilm_folder
 from counterpoint.training.vae import to_signed
 
@@ -74,9 +74,7 @@ def encode_scenes(
     return torch.cat(latents), captions
 
 
-def write_latents(
-    path: Path, latents: Tensor, captions: list[str], folder: Path, metadata: dict[str, str]
-) -> None:
+def write_latents(path: Path, latents: Tensor, captions: list[str], folder: Path, metadata: dict[str, str]) -> None:
     """Encode each distinct caption once and write all tensors to one file.
 
     Args:
@@ -94,8 +92,7 @@ def write_latents(
     chunks = [unique[start : start + 256] for start in range(0, len(unique), 256)]
     console = Console(stderr=True)
     embeds = [
-        encode_captions(chunk, tokenizer, encoder).half().cpu()
-        for chunk in track(chunks, "captions", console=console)
+        encode_captions(chunk, tokenizer, encoder).half().cpu() for chunk in track(chunks, "captions", console=console)
     ]
     tensors = {
         "latents": latents.contiguous(),
@@ -154,9 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     vae = AutoencoderKL.from_pretrained(arguments.vae).eval()
     vae.to(resolve_device(arguments.device))
     scenes = CaptionedScenes(arguments.sprites, count=arguments.count, seed=arguments.seed)
-    latents, captions = encode_scenes(
-        vae, scenes, batch_size=arguments.batch_size, workers=arguments.workers
-    )
+    latents, captions = encode_scenes(vae, scenes, batch_size=arguments.batch_size, workers=arguments.workers)
     std = latents.float().std((0, 2, 3)).tolist()
     console.print(f"standard deviation of each channel: {[round(s, 3) for s in std]}")
     write_latents(arguments.out, latents, captions, minilm_folder(arguments.minilm), metadata)

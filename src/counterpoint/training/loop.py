@@ -4,83 +4,36 @@ All randomness of step k is drawn from (seed, k), never from a running generator
 needs no generator state, and a resumed run ends at the same weights as an uninterrupted one.
 """
 
-import argparse
 import copy
-import dataclasses
 import json
-import math
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from counterpoint.training.config import (
+    TRAJECTORY,
+    LoopConfig,
+    learning_rate_at,
+    resolve_device,
+    resolve_precision,
+    step_seed,
+)
+from counterpoint.training.log import Log
+
 Batch = dict[str, Tensor]
-Number = int | float | str
-Precision = Literal["auto", "bf16", "fp32"]
 
 WEIGHTS = "weights"
 """Folder under `--out` that holds the newest exported EMA weights."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LoopConfig:
-    """What one run does. Fields of `TRAJECTORY` must not change when a run is resumed."""
-
-    out: Path
-    """Folder of checkpoints, log, samples and exported weights."""
-    steps: int
-    """Total number of steps, > 0; the schedule is stretched over it."""
-    batch_size: int
-    """Examples in one step, > 0."""
-    learning_rate: float
-    """Peak learning rate, > 0."""
-    seed: int = 0
-    """Seeds the initial weights and, with the step's number, each step's randomness."""
-    warmup_steps: int = 100
-    """Steps of linear warm-up, >= 0."""
-    final_fraction: float = 0.02
-    """Learning rate at the last step as a fraction of the peak, in [0, 1]."""
-    weight_decay: float = 0.0
-    """AdamW's decoupled decay, >= 0."""
-    ema_decay: float = 0.999
-    """Upper limit of the EMA's decay, in [0, 1); early steps use (1 + k) / (10 + k)."""
-    checkpoint_every: int = 200
-    """Steps between checkpoints, > 0."""
-    sample_every: int = 500
-    """Steps between sample sheets (and exports of the EMA), > 0."""
-    log_every: int = 20
-    """Steps averaged in one line of the log, > 0."""
-    workers: int = 1
-    """Background processes that make batches, >= 0; the order of batches does not depend on it."""
-    device: str = "auto"
-    """`cpu`, `cuda`, or `auto`: a GPU if there is one."""
-    precision: Precision = "auto"
-    """`fp32`, `bf16` (autocast), or `auto`: bf16 where the device computes it natively."""
-    stop_after: int | None = None
-    """Leave, as if interrupted, after this step; None runs to the end."""
-
-
-TRAJECTORY = (
-    "steps",
-    "batch_size",
-    "learning_rate",
-    "seed",
-    "warmup_steps",
-    "final_fraction",
-    "weight_decay",
-    "ema_decay",
-)
 
 
 class Recipe(Protocol):
@@ -108,19 +61,6 @@ class Recipe(Protocol):
         ...
 
 
-def step_seed(seed: int, step: int) -> int:
-    """Seed of one step's randomness; distinct for all steps below a million."""
-    return seed * 1_000_003 + step
-
-
-def learning_rate_at(step: int, config: LoopConfig) -> float:
-    """Learning rate of step k (from 0): linear warm-up, then half a cosine down to the floor."""
-    warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    floor = config.final_fraction
-    return config.learning_rate * warmup * (cosine * (1 - floor) + floor)
-
-
 @torch.no_grad()
 def update_average(averaged: nn.Module, model: nn.Module, step: int, decay: float) -> None:
     """Move the averaged weights towards the model's: a <- d a + (1 - d) m."""
@@ -129,22 +69,6 @@ def update_average(averaged: nn.Module, model: nn.Module, step: int, decay: floa
         a.lerp_(m, 1 - d)
     for kept, new in zip(averaged.buffers(), model.buffers(), strict=True):
         kept.copy_(new)
-
-
-def resolve_device(name: str) -> torch.device:
-    """Device of a name; `auto` is a GPU if there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Type for autocast; `auto` avoids bf16 on a CPU that only emulates it (7x slower)."""
-    if precision == "auto":
-        # oneDNN also accepts bf16 on AVX2 and AVX-512 without the instructions: ask for those.
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        precision = "bf16" if device.type == "cuda" or native else "fp32"
-    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def write_atomically(path: Path, state: object) -> None:
@@ -346,87 +270,3 @@ class Training:
             return False
         self.show()
         return True
-
-
-class Log:
-    """Averages scalars over `log_every` steps into a JSONL file and a progress bar on stderr."""
-
-    def __init__(self, path: Path, console: Console, config: LoopConfig) -> None:
-        """Open nothing yet; `with` does.
-
-        Args:
-            path: JSONL file that lines are added to.
-            console: Where the bar is drawn; a plain line is printed if it is no terminal.
-            config: Gives the number of steps and `log_every`.
-        """
-        self.path = path
-        self.console = console
-        self.config = config
-        self.sums: dict[str, float] = {}
-        self.count = 0
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self.bar = self.progress.add_task("", total=config.steps)
-        self.since = time.monotonic()
-
-    def __enter__(self) -> "Log":
-        """Start the bar and the clock."""
-        self.progress.start()
-        self.since = time.monotonic()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stop the bar."""
-        self.progress.stop()
-
-    def add(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Take in one step; write a line when the step's number is a multiple of `log_every`."""
-        for name, value in scalars.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        self.count += 1
-        self.progress.update(self.bar, completed=step)
-        if step % self.config.log_every and step != self.config.steps:
-            return
-        now = time.monotonic()
-        line: dict[str, Number] = {"step": step}
-        line |= {name: round(value / self.count, 6) for name, value in self.sums.items()}
-        line["learning_rate"] = learning_rate_at(step - 1, self.config)
-        line["seconds_per_step"] = round((now - self.since) / self.count, 4)
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        self.progress.update(self.bar, description=f"loss {line['loss']}")
-        if not self.console.is_terminal:
-            self.console.print(json.dumps(line), soft_wrap=True, highlight=False)
-        self.sums, self.count, self.since = {}, 0, now
-
-
-def add_arguments(parser: argparse.ArgumentParser, defaults: LoopConfig) -> None:
-    """Add the options that every trained part takes, with the part's own defaults."""
-    whole, real = int, float
-    add = parser.add_argument
-    add("--out", type=Path, default=defaults.out, help="folder of the run (default: %(default)s)")
-    add("--steps", type=whole, default=defaults.steps, help="total steps (default: %(default)s)")
-    add("--batch-size", type=whole, default=defaults.batch_size, help="default: %(default)s")
-    add("--learning-rate", type=real, default=defaults.learning_rate, help="default: %(default)s")
-    add("--seed", type=whole, default=defaults.seed, help="default: %(default)s")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="default: auto")
-    add("--threads", type=whole, default=2, help="CPU threads of torch (default: %(default)s)")
-    add("--workers", type=whole, default=defaults.workers, help="processes that make batches")
-    every = "steps between two (default: %(default)s)"
-    add("--checkpoint-every", type=whole, default=defaults.checkpoint_every, help=every)
-    add("--sample-every", type=whole, default=defaults.sample_every, help=every)
-    add("--stop-after", type=whole, default=None, help="leave after this step, as if interrupted")
-
-
-def config_from(arguments: argparse.Namespace, defaults: LoopConfig) -> LoopConfig:
-    """Loop's configuration: the part's defaults overlaid with the command line's values."""
-    torch.set_num_threads(arguments.threads)
-    names = {field.name for field in dataclasses.fields(LoopConfig)}
-    given = {name: value for name, value in vars(arguments).items() if name in names}
-    return dataclasses.replace(defaults, **given)

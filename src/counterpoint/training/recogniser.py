@@ -21,15 +21,8 @@ from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.vocabulary import BACKGROUNDS, OBJECTS, SUBJECTS
 from counterpoint.scenes.world import Scene, Split, sample_scene
-from counterpoint.training.loop import (
-    WEIGHTS,
-    Batch,
-    LoopConfig,
-    Training,
-    add_arguments,
-    config_from,
-    step_seed,
-)
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
+from counterpoint.training.loop import WEIGHTS, Batch, Training
 
 DEFAULTS = LoopConfig(
     out=Path("training/judge"),
@@ -167,10 +160,7 @@ class RecogniserRecipe:
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy summed over the heads, labels smoothed; also each head's accuracy."""
         logits = self.model(batch["pixels"])
-        losses = [
-            functional.cross_entropy(logits[h].float(), batch[h], label_smoothing=0.05)
-            for h in HEADS
-        ]
+        losses = [functional.cross_entropy(logits[h].float(), batch[h], label_smoothing=0.05) for h in HEADS]
         scalars = {"loss": torch.stack(losses).sum()}
         for head in HEADS:
             scalars[head] = (logits[head].argmax(1) == batch[head]).float().mean()

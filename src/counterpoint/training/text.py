@@ -51,9 +51,7 @@ def load_text_encoder(folder: Path) -> tuple[PreTrainedTokenizerBase, BertModel]
 
 
 @torch.no_grad()
-def encode_captions(
-    captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, encoder: BertModel
-) -> Tensor:
+def encode_captions(captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, encoder: BertModel) -> Tensor:
     """Last hidden states of the captions, as StableDiffusionPipeline.encode_prompt makes them.
 
     Args:

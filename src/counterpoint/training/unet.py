@@ -15,15 +15,9 @@ from torch.utils.data import Dataset
 
 from counterpoint.scenes.captions import caption
 from counterpoint.scenes.world import sample_scene
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
 from counterpoint.training.latents import read_metadata
-from counterpoint.training.loop import (
-    Batch,
-    LoopConfig,
-    Training,
-    add_arguments,
-    config_from,
-    step_seed,
-)
+from counterpoint.training.loop import Batch, Training
 from counterpoint.training.text import encode_captions, load_text_encoder, minilm_folder
 from counterpoint.training.vae import to_sheet
 
@@ -110,9 +104,7 @@ class CachedLatents(Dataset[Batch]):
 
 
 @torch.no_grad()
-def draw_latents(
-    unet: UNet2DConditionModel, embeds: Tensor, empty: Tensor, *, seed: int, steps: int
-) -> Tensor:
+def draw_latents(unet: UNet2DConditionModel, embeds: Tensor, empty: Tensor, *, seed: int, steps: int) -> Tensor:
     """Latents (B, C, H, W) drawn with DDIM and classifier-free guidance.
 
     Args:

@@ -21,18 +21,10 @@ from torch.utils.data import Dataset
 from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.world import Split, sample_scene
-from counterpoint.training.loop import (
-    Batch,
-    LoopConfig,
-    Training,
-    add_arguments,
-    config_from,
-    step_seed,
-)
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
+from counterpoint.training.loop import Batch, Training
 
-DEFAULTS = LoopConfig(
-    out=Path("training/vae"), steps=6000, batch_size=16, learning_rate=1e-3, warmup_steps=50
-)
+DEFAULTS = LoopConfig(out=Path("training/vae"), steps=6000, batch_size=16, learning_rate=1e-3, warmup_steps=50)
 EXAMPLE = """example:
   python -m counterpoint.training.vae --sprites icons/flat --out training/vae --steps 6000
 """
@@ -148,9 +140,7 @@ class VaeRecipe:
             config: Gives batch size and seed.
         """
         self.model: nn.Module = model
-        self.batches: Dataset[Batch] = Crops(
-            sprites, batch_size=config.batch_size, seed=config.seed
-        )
+        self.batches: Dataset[Batch] = Crops(sprites, batch_size=config.batch_size, seed=config.seed)
         self.sprites = Sprites(sprites)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -168,9 +158,7 @@ class VaeRecipe:
     def sheet(self, averaged: nn.Module) -> Image.Image:
         """Validation scenes, each row of originals over its reconstructions."""
         vae = cast(AutoencoderKL, averaged)
-        originals = composed_scenes(self.sprites, seed=1, count=16, split="validation").to(
-            vae.device
-        )
+        originals = composed_scenes(self.sprites, seed=1, count=16, split="validation").to(vae.device)
         rebuilt = vae.decode(vae.encode(originals).latent_dist.mode()).sample
         rows = zip(originals.chunk(2), rebuilt.chunk(2), strict=True)
         return to_sheet(torch.cat([half for row in rows for half in row]), columns=8)
