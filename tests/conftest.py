@@ -36,7 +36,7 @@ def build_pipe(folder: Path) -> Any:
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     vocabulary.write_text("\n".join(dict.fromkeys([*names, *letters, *(f"##{x}" for x in letters)])))
-    tokenizer = BertTokenizerFast(vocab_file=str(vocabulary), model_max_length=32)
+    tokenizer = BertTokenizerFast(vocab=str(vocabulary), model_max_length=32)
     encoder = _text_encoder()
     torch.manual_seed(1)
     unet = UNet2DConditionModel(

@@ -41,10 +41,10 @@ def test_streams_of_different_shape_are_refused() -> None:
 def test_nothing_is_mixed_before_tau_and_the_ramp_ends_at_the_weight(tau: float, ramp: Ramp, num_steps: int) -> None:
     schedule = MixingSchedule(weight=0.8, tau=tau, ramp=ramp)
     weights = [schedule.weight_at(step, num_steps) for step in range(num_steps)]
-    assert all((weight == 0.0) == (step / num_steps < tau) for step, weight in enumerate(weights))
+    assert all((weight == 0.0) == (step / num_steps < tau) for step, weight in enumerate(weights[:-1]))
     assert weights == sorted(weights)
-    if any(weights):
-        assert weights[-1] == pytest.approx(0.8)
+    assert weights[-1] == pytest.approx(0.8)  # at any tau below 1, one step included
+    assert schedule.weight_at(num_steps, num_steps) == 0.0
 
 
 def test_tau_one_never_mixes() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Generator
 
+from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, SafeText, SafetyFailure
 from counterpoint.pipeline import SafePipeline
 
@@ -147,3 +148,11 @@ def test_a_black_or_nan_picture_is_a_failure(tiny_pipe: Any, prompt: str, value:
 def test_a_pipeline_of_another_family_is_refused(tiny_pipe: Any) -> None:
     with pytest.raises(InvalidInput, match="pipe"):
         SafePipeline(object())
+
+
+def test_the_default_gate_is_calibrated_for_an_encoder_that_it_has_not_met(tiny_pipe: Any) -> None:
+    safe = SafePipeline(tiny_pipe)
+    detector = safe.detector
+    assert isinstance(detector, ConceptSimilarity)
+    assert -1.0 <= detector.threshold <= 1.0
+    assert detector(["a chef with a knife"])[0].evidence == ("knife",)  # the word itself has the cosine 1

@@ -66,14 +66,13 @@ class MixingSchedule:
             raise InvalidInput("ramp", self.ramp, "constant, linear or cosine")
 
     def weight_at(self, step: int, num_steps: int) -> float:
-        """Weight w_i of step i = `step` (from 0) of N = `num_steps`; 0 before tau.
+        """Weight w_i of step i = `step` (from 0) of N = `num_steps`; 0 before tau and past the end.
 
-        A ramp reaches `weight` at the last step, so that the end of the dial is the same for all.
+        The last step is mixed at any tau below 1, so that few-step calls are steered too. A ramp reaches `weight` at the last step, so that the end of the dial is the same for all.
         """
-        fraction = step / num_steps
-        if fraction < self.tau or self.tau >= 1.0:
+        first = min(math.ceil(self.tau * num_steps - 1e-9), num_steps - 1)
+        if not first <= step < num_steps or self.tau >= 1.0:
             return 0.0
-        first = math.ceil(self.tau * num_steps - 1e-9)
         progress = (step - first + 1) / (num_steps - first)  # (0, 1]
         match self.ramp:
             case "linear":
