@@ -68,7 +68,8 @@ class MixingSchedule:
     def weight_at(self, step: int, num_steps: int) -> float:
         """Weight w_i of step i = `step` (from 0) of N = `num_steps`; 0 before tau and past the end.
 
-        The last step is mixed at any tau below 1, so that few-step calls are steered too. A ramp reaches `weight` at the last step, so that the end of the dial is the same for all.
+        The last step is mixed at any tau below 1, so that few-step calls are steered too. A ramp
+        reaches `weight` at the last step, so that the end of the dial is the same for all.
         """
         first = min(math.ceil(self.tau * num_steps - 1e-9), num_steps - 1)
         if not first <= step < num_steps or self.tau >= 1.0:
