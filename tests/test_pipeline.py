@@ -10,6 +10,7 @@ import torch
 from torch import Generator
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
+from counterpoint.embeddings.safety_context import SafetyContext
 from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, SafeText, SafetyFailure
 from counterpoint.pipeline import SafePipeline
 
@@ -107,6 +108,12 @@ def test_every_output_type_has_one_picture_and_one_report_a_prompt(tiny_pipe: An
         ("prompt_embeds", {"prompt_embeds": torch.zeros(1, 32, 32)}),
         ("no_such_argument", {"no_such_argument": 1}),
         ("generator", {"generator": [Generator(), Generator()]}),
+        ("generator", {"generator": 3}),
+        ("latents", {"latents": torch.zeros(2, 4, 8, 8)}),
+        ("latents", {"latents": [1]}),
+        ("prompt", {"prompt": None}),
+        ("num_inference_steps", {"num_inference_steps": True}),
+        ("callback_on_step_end", {"callback_on_step_end": 3}),
     ],
 )
 @pytest.mark.parametrize("safety", [0.0, 0.5])
@@ -156,3 +163,11 @@ def test_the_default_gate_is_calibrated_for_an_encoder_that_it_has_not_met(tiny_
     assert isinstance(detector, ConceptSimilarity)
     assert -1.0 <= detector.threshold <= 1.0
     assert detector(["a chef with a knife"])[0].evidence == ("knife",)  # the word itself has the cosine 1
+
+
+def test_a_safe_prompt_that_the_gate_calls_unsafe_is_refused(tiny_pipe: Any) -> None:
+    with pytest.raises(InvalidInput, match="safe_prompt"):
+        guard(tiny_pipe)(UNSAFE, safe_prompt="a cat with a knife", **STEPS)
+    with pytest.raises(SafetyFailure, match="calls unsafe"):
+        guard(tiny_pipe, embedding=lambda prompt, detection: SafeText(prompt=prompt))(UNSAFE, **STEPS)
+    assert guard(tiny_pipe, embedding=SafetyContext())(UNSAFE, **STEPS).safety[0].action == "steered"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -44,6 +45,8 @@ OWN_ARGUMENTS = frozenset({"prompt_embeds", "negative_prompt_embeds"})
 class _Request:
     """A call, checked and read."""
 
+    prompt: str | list[str]
+    """As given: the pipeline checks that `negative_prompt` is of the same type."""
     prompts: list[str]
     num_images_per_prompt: int
     schedule: MixingSchedule
@@ -95,6 +98,7 @@ class SafePipeline:
     ) -> None:
         if coupling not in ("joined", "parallel"):
             raise InvalidInput("coupling", coupling, "joined or parallel")
+        self._check_family(pipe)
         self.pipe = pipe
         self.safety = resolve_safety(safety)
         self.text = StableDiffusionText(pipe)
@@ -102,6 +106,14 @@ class SafePipeline:
         self.embedding = embedding or WordRemoval()
         self.coupling: Coupling = coupling
         self.schedule = schedule
+
+    @staticmethod
+    def _check_family(pipe: Any) -> None:
+        allowed = "a text-to-image pipeline with a unet, prompt_embeds and callback_on_step_end, as SD 1.x and 2.x"
+        arguments = inspect.signature(type(pipe).__call__).parameters
+        needed = {"prompt", "prompt_embeds", "latents", "guidance_scale", "callback_on_step_end"}
+        if not needed <= set(arguments) or "image" in arguments or getattr(pipe, "unet", None) is None:
+            raise InvalidInput("pipe", type(pipe).__name__, allowed)
 
     def __call__(
         self,
@@ -125,17 +137,18 @@ class SafePipeline:
 
         Raises:
             InvalidInput: A field holds what is not allowed.
-            SafetyFailure: Gate, safe embedding, streams or decoding failed: no picture is returned.
+            SafetyFailure: Gate, safe embedding or streams failed: no picture is returned.
+            Exception: Whatever the pipeline itself or a callback raises; no picture is returned then either.
         """
         started = time.perf_counter()
         request = self._read(prompt, safety, safe_prompt, call)
         embedding = self.embedding if safe_prompt is None else SafePrompt(safe_prompt)
-        as_tuple = request.call.pop("return_dict", True) is False
+        as_tuple = not request.call.pop("return_dict", True)
         with _counting_calls(self.pipe) as calls:
             if request.engaged:
                 output, weights = self._steer(request, embedding)
             else:
-                output, weights = self.pipe(prompt=prompt, **request.call), []
+                output, weights = self.pipe(prompt=request.prompt, **request.call), []
         flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(output.images)
         check_pictures([image for image, is_black in zip(output.images, flagged, strict=True) if not is_black])
         seconds = (time.perf_counter() - started) / request.num_images
@@ -147,12 +160,15 @@ class SafePipeline:
     def _read(
         self, prompt: str | Sequence[str], safety: Safety | None, safe_prompt: str | None, call: dict[str, Any]
     ) -> _Request:
+        if not isinstance(prompt, (str, list, tuple)):
+            raise InvalidInput("prompt", prompt, "a text or a list of texts")
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         self._check_texts(prompts, safe_prompt)
         self._check_call(call)
         dial = self.safety if safety is None else resolve_safety(safety)
         schedule = self.schedule if self.schedule is not None and dial > 0.0 else schedule_for(dial)
         request = _Request(
+            prompt=prompt if isinstance(prompt, str) else prompts,
             prompts=prompts,
             num_images_per_prompt=int(call.get("num_images_per_prompt") or 1),
             schedule=schedule,
@@ -160,12 +176,24 @@ class SafePipeline:
             detections=self._detect(prompts),
             call=dict(call),
         )
-        generator = call.get("generator")
-        if isinstance(generator, (list, tuple)) and (
-            len(generator) != request.num_images or len({id(g) for g in generator}) != len(generator)
-        ):
-            raise InvalidInput("generator", f"{len(generator)} generators", f"{request.num_images}, all different")
+        self._check_tensors(request)
         return request
+
+    @staticmethod
+    def _check_tensors(request: _Request) -> None:
+        """Check what must hold one entry a picture."""
+        generator, latents = request.call.get("generator"), request.call.get("latents")
+        allowed = f"None, a torch.Generator, or {request.num_images} different ones, one a picture"
+        generators = list(generator) if isinstance(generator, (list, tuple)) else [generator]
+        if not all(g is None or isinstance(g, torch.Generator) for g in generators):
+            raise InvalidInput("generator", generator, allowed)
+        if isinstance(generator, (list, tuple)) and (
+            len(generators) != request.num_images or len({id(g) for g in generators}) != len(generators)
+        ):
+            raise InvalidInput("generator", f"{len(generators)} generators", allowed)
+        if latents is not None and (not isinstance(latents, Tensor) or len(latents) != request.num_images):
+            given = tuple(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__
+            raise InvalidInput("latents", given, f"None, or a tensor of {request.num_images} rows, one a picture")
 
     def _check_texts(self, prompts: list[str], safe_prompt: str | None) -> None:
         if not prompts:
@@ -185,14 +213,16 @@ class SafePipeline:
                 raise InvalidInput(name, "embeddings", "None; give the prompt as text, the gate has to read it")
             if name not in known:
                 raise InvalidInput(name, value, f"an argument of {type(self.pipe).__name__}")
-        steps, images = call.get("num_inference_steps", 1), call.get("num_images_per_prompt")
-        if not isinstance(steps, int) or steps < 1:
-            raise InvalidInput("num_inference_steps", steps, "a whole number from 1")
-        if images is not None and (not isinstance(images, int) or images < 1):
-            raise InvalidInput("num_images_per_prompt", images, "a whole number from 1")
+        for name in ("num_inference_steps", "num_images_per_prompt"):
+            value = call.get(name, 1)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                raise InvalidInput(name, value, "a whole number from 1")
         scale = call.get("guidance_scale", 1.0)
-        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale < 0:
+        if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0:
             raise InvalidInput("guidance_scale", scale, "a finite number from 0; 1 = off")
+        callback = call.get("callback_on_step_end")
+        if callback is not None and not callable(callback):
+            raise InvalidInput("callback_on_step_end", callback, "None or a function (pipe, step, timestep, kwargs)")
 
     def _detect(self, prompts: list[str]) -> list[Detection]:
         try:
@@ -206,7 +236,7 @@ class SafePipeline:
     def _steer(self, request: _Request, embedding: SafeEmbedding) -> tuple[Any, list[float]]:
         call, engaged, n = dict(request.call), request.engaged, request.num_images_per_prompt
         generator, latents = call.pop("generator", None), call.pop("latents", None)
-        prompt_embeds, negative = self._encode(request.prompts, call.pop("negative_prompt", None), call)
+        prompt_embeds, negative = self._encode(request.prompt, call.pop("negative_prompt", None), call)
         call.pop("num_images_per_prompt", None)
         safe = {p: self._safe_embeds(request, embedding, p) for p in sorted({i // n for i in engaged})}
         streams = reference.Streams(
@@ -224,13 +254,16 @@ class SafePipeline:
                 output[name] = _pick_rows(value, streams.output_rows)
         return output, weights
 
-    def _encode(self, prompts: list[str], negative_prompt: Any, call: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
+    @torch.no_grad()
+    def _encode(
+        self, prompt: str | list[str], negative_prompt: Any, call: dict[str, Any]
+    ) -> tuple[Tensor, Tensor | None]:
         """Encode as the pipeline's own call would: (B, L, D) each, None where guidance is off."""
         default = inspect.signature(type(self.pipe).__call__).parameters["guidance_scale"].default
         with_guidance = call.get("guidance_scale", default) > 1.0
         attention = call.get("cross_attention_kwargs") or {}
         embeds, negative = self.pipe.encode_prompt(
-            prompt=prompts,
+            prompt=prompt,
             device=self.pipe._execution_device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=with_guidance,
@@ -247,9 +280,11 @@ class SafePipeline:
             if safe.prompt_embeds is None:
                 if not safe.prompt:
                     raise SafetyFailure("the safe embedding gave neither a text nor embeddings")
-                self.text.check_length("safe_prompt", safe.prompt)
-                embeds, _ = self._encode([safe.prompt], None, request.call)
+                self._check_safe_text(safe.prompt, embedding)
+                embeds, _ = self._encode(safe.prompt, None, request.call)
             else:
+                if request.call.get("clip_skip") is not None:
+                    raise InvalidInput("clip_skip", request.call["clip_skip"], "None with this safe embedding")
                 embeds = safe.prompt_embeds
             if not bool(torch.isfinite(embeds).all()):
                 raise SafetyFailure("the safe embedding holds NaN or infinity; nothing is drawn")
@@ -259,6 +294,15 @@ class SafePipeline:
             message = f"the safe embedding failed ({type(error).__name__}: {error}); nothing is drawn"
             raise SafetyFailure(message) from error
         return embeds
+
+    def _check_safe_text(self, text: str, embedding: SafeEmbedding) -> None:
+        """Ask the gate about the safe text, too, unless it holds the prompt by design."""
+        self.text.check_length("safe_prompt", text)
+        if getattr(embedding, "keeps_prompt", False) or not self._detect([text])[0].is_unsafe:
+            return
+        if isinstance(embedding, SafePrompt):
+            raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
+        raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")
 
     def _reports(
         self, request: _Request, embedding: SafeEmbedding, weights: list[float], flagged: Sequence[bool],

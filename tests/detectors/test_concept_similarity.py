@@ -40,6 +40,13 @@ def test_a_concept_and_its_synonym_engage_and_are_named() -> None:
         assert found.evidence
 
 
+@pytest.mark.parametrize(
+    "word", ["kni\u200bfe", "kni\u00adfe", "kni\u0335fe", "k\u2060nife", "k.n.i.f.e", "kn-ife", "k n i f e", "KNIFE"]
+)
+def test_a_word_written_so_that_a_person_still_reads_it_engages(word: str) -> None:
+    assert gate()([f"a cat with a {word}"])[0].is_unsafe
+
+
 def test_a_harmless_prompt_does_not_engage() -> None:
     (found,) = gate()(["a cat on the beach"])
     assert not found.is_unsafe and not found.evidence

@@ -126,6 +126,24 @@ def test_parallel_streams_equal_two_loops_written_out(tiny_pipe: Any) -> None:
     assert_close_by_range(out, safe)
 
 
+@pytest.mark.parametrize("schedule", [None, MixingSchedule(weight=1.0, tau=1e-10), MixingSchedule(weight=1.0, tau=0.9)])
+@pytest.mark.parametrize("scheduler", ["DDIMScheduler", "EulerDiscreteScheduler", "LCMScheduler"])
+def test_a_call_of_one_step_is_steered_to_the_safe_prompt(tiny_pipe: Any, scheduler: str, schedule: Any) -> None:
+    pipe, one = with_scheduler(tiny_pipe, scheduler), {"num_inference_steps": 1, "output_type": "latent"}
+    plain = pipe(SAFE, generator=seeded(), **one).images
+    assert_close_by_range(
+        guard(pipe, schedule=schedule)(UNSAFE, safety="high", generator=seeded(), **one).images, plain
+    )
+    assert float((pipe(UNSAFE, generator=seeded(), **one).images - plain).abs().max()) > 1e-3
+
+
+def test_a_pipeline_that_runs_other_steps_than_planned_returns_no_picture(tiny_pipe: Any) -> None:
+    set_timesteps = tiny_pipe.scheduler.set_timesteps
+    tiny_pipe.scheduler.set_timesteps = lambda n, **kwargs: set_timesteps(n + 4, **kwargs)
+    with pytest.raises(SafetyFailure, match="planned"):
+        guard(tiny_pipe)(UNSAFE, num_inference_steps=1)
+
+
 @pytest.mark.parametrize("generator", ["one", "list", "global"])
 def test_the_streams_share_every_draw_of_a_stochastic_sampler(tiny_pipe: Any, generator: str) -> None:
     pipe = with_scheduler(tiny_pipe, "EulerAncestralDiscreteScheduler")
@@ -152,6 +170,12 @@ def test_negative_prompts_and_several_images_follow_the_plain_call(tiny_pipe: An
     assert_close_by_range(out.images, plain)
 
 
+def test_a_negative_prompt_may_be_one_text(tiny_pipe: Any) -> None:
+    arguments = {**STEPS, "negative_prompt": "snow"}
+    plain = tiny_pipe(SAFE, generator=seeded(), **arguments).images
+    assert_close_by_range(guard(tiny_pipe)(UNSAFE, safety=1, generator=seeded(), **arguments).images, plain)
+
+
 def test_initial_latents_are_the_callers(tiny_pipe: Any) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=seeded(9))
     plain = tiny_pipe(SAFE, latents=latents, **STEPS).images
@@ -170,6 +194,24 @@ def test_the_users_callback_sees_one_row_a_picture_and_may_change_it(tiny_pipe: 
     out = guard(tiny_pipe)([UNSAFE, BENIGN], safety=1, generator=seeded(), **arguments).images
     assert set(shapes) == {(2, 4, 8, 8)}
     assert_close_by_range(out, plain)
+
+
+def test_what_the_users_callback_edits_in_place_counts(tiny_pipe: Any) -> None:
+    def halve(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Tensor]) -> dict[str, Tensor]:
+        kwargs["latents"].mul_(0.5)
+        return kwargs
+
+    arguments = {**STEPS, "callback_on_step_end": halve}
+    plain = tiny_pipe(SAFE, generator=seeded(), **arguments).images
+    assert_close_by_range(guard(tiny_pipe)(UNSAFE, safety=1, generator=seeded(), **arguments).images, plain)
+
+
+def test_latents_of_another_shape_from_the_callback_are_refused(tiny_pipe: Any) -> None:
+    def double(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"latents": kwargs["latents"].repeat(2, 1, 1, 1)}
+
+    with pytest.raises(InvalidInput, match="callback_on_step_end"):
+        guard(tiny_pipe)(UNSAFE, callback_on_step_end=double, **STEPS)
 
 
 def test_a_callback_that_swaps_the_embeddings_is_refused(tiny_pipe: Any) -> None:

@@ -70,10 +70,10 @@ def _draw_row(plan: drawing.Plan, *, seed: int, reveal: bool) -> tuple[Any, list
     safe = drawing.load_safe_pipeline(plan.model)
     with drawing.progress_bar(plan.steps * len(SAFETIES)) as on_step:
         drawn = [drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step) for safety in SAFETIES]
-    is_engaged = any(report.action == "steered" for _, report in drawn)
+    is_engaged = any(report.action != "passed" for _, report in drawn)
     pictures, panels = [], []
     for safety, (image, report) in zip(SAFETIES, drawn, strict=True):
-        hide = is_engaged and report.action == "passed" and not reveal
+        hide = is_engaged and report.weight == 0.0 and not reveal
         pictures.append(blur(image) if hide else image)
         level = drawing.level_numbers(safety)
         panels.append({"level": level, "blurred": hide, "report": drawing.report_dict(report)})

@@ -48,6 +48,11 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         say_error(f"reading or writing failed: {error}")
         raise typer.Exit(EXIT_INPUT) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # a model's own error: no picture, one line
+        say_error(f"the model failed, nothing is drawn: {type(error).__name__}: {error}")
+        raise typer.Exit(EXIT_UNSAFE) from None
 
 
 def require_between(field: str, value: int, low: int, high: int) -> None:

@@ -10,8 +10,8 @@ lies in one that means a harmless thing is left out: the knife of "fork and knif
 
 from __future__ import annotations
 
+import itertools
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, Concepts
 from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.normalise import normalise
 
 LONGEST_WINDOW = 3
 HARMLESS_COSINE = 0.9
@@ -52,14 +53,32 @@ class Window:
 
 
 def windows(prompt: str) -> list[Window]:
-    """Return all windows of 1 to 3 words, lower case and NFKC, without lone function words."""
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", prompt).casefold())
-    return [
+    """Return all windows of 1 to 3 words, lower case, without lone function words.
+
+    Pieces that punctuation ties together ("kn-ife") and single letters in a row ("k n i f e") also
+    make one joined window.
+    """
+    words: list[str] = []
+    joined: list[Window] = []
+    for tied in re.findall(r"[^\W_]+(?:[-._*'’]+[^\W_]+)*", normalise(prompt).casefold()):
+        pieces = re.findall(r"[^\W_]+", tied)
+        if len(pieces) > 1:
+            joined.append(Window(len(words), len(words) + len(pieces), "".join(pieces)))
+        words += pieces
+    start = 0
+    for is_letter, run in itertools.groupby(words, key=lambda word: len(word) == 1):
+        letters = list(run)
+        for skip in (0, 1):  # the first letter may be the article "a"
+            if is_letter and len(letters) - skip > 2:
+                joined.append(Window(start + skip, start + len(letters), "".join(letters[skip:])))
+        start += len(letters)
+    plain = [
         Window(start, start + size, " ".join(words[start : start + size]))
         for size in range(1, LONGEST_WINDOW + 1)
         for start in range(len(words) - size + 1)
         if not FUNCTION_WORDS.issuperset(words[start : start + size])
     ]
+    return plain + joined
 
 
 def best_apart(hits: Sequence[tuple[Window, float]]) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from counterpoint.interfaces import Detection, SafeText
+from counterpoint.normalise import normalise
 
 LINKS = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)?(?:(?:a|an|the|some)\s+)?"
 """What ties a thing to what stands before it."""
@@ -30,7 +30,7 @@ class WordRemoval:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
-        text = unicodedata.normalize("NFKC", prompt)
+        text = normalise(prompt)
         for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
             text, count = re.subn(rf"^\s*{LINKS}{words}s?\b{TAIL}|\b{LINKS}{words}s?\b", " ", text, flags=re.IGNORECASE)

@@ -8,6 +8,7 @@ scheduler call sees both streams, so stateful solvers need no second scheduler. 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,8 @@ class TwoStreams:
     streams: Streams
     schedule: MixingSchedule
     coupling: Coupling
+    starts_mixed: bool
+    """Whether the safe rows carry the safe embedding from the first step."""
     user_callback: StepCallback | None = None
     user_tensor_inputs: Sequence[str] = ("latents",)
     steps_seen: int = 0
@@ -64,9 +67,12 @@ class TwoStreams:
     def __call__(self, pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         num_steps = int(pipe.num_timesteps)
         weight = self.schedule.weight_at(step, num_steps)
+        if step == 0 and (weight > 0.0) != self.starts_mixed:
+            raise SafetyFailure(
+                f"the pipeline runs {num_steps} steps, not as many as asked for, so that tau fell on another "
+                "step than planned; nothing is drawn. Use another number of steps or scheduler, or tau 0"
+            )
         latents = self._mix(kwargs["latents"], weight, last=step == num_steps - 1)
-        if not bool(torch.isfinite(latents).all()):
-            raise SafetyFailure(f"the latents hold NaN or infinity after step {step}; nothing is drawn")
         self.steps_seen += 1
         self.weights.append(weight)
         result = {"latents": latents}
@@ -74,6 +80,8 @@ class TwoStreams:
             result["prompt_embeds"] = self._with_safe_rows(kwargs["prompt_embeds"])
         if self.user_callback is not None:
             result["latents"] = self._call_user(pipe, step, timestep, {**kwargs, **result})
+        if not bool(torch.isfinite(result["latents"]).all()):
+            raise SafetyFailure(f"the latents hold NaN or infinity after step {step}; nothing is drawn")
         return result
 
     def _mix(self, latents: Tensor, weight: float, *, last: bool) -> Tensor:
@@ -105,14 +113,29 @@ class TwoStreams:
         shown = {
             name: torch.cat([part[rows] for part in kwargs[name].split(total)]) for name in self.user_tensor_inputs
         }
-        returned = self.user_callback(pipe, step, timestep, dict(shown)) or {}
-        changed = [k for k, v in returned.items() if k != "latents" and v is not shown.get(k)]
-        if changed:
-            raise InvalidInput("callback_on_step_end", changed, "a safe call's callback may return latents only")
-        if returned.get("latents", shown.get("latents")) is shown.get("latents"):
+        before = {name: value.clone() for name, value in shown.items()}  # the callback may edit in place
+        returned = {**shown, **(self.user_callback(pipe, step, timestep, dict(shown)) or {})}
+        changed = [
+            name for name, value in returned.items() if name not in before or not torch.equal(value, before[name])
+        ]
+        if set(changed) - {"latents"}:
+            raise InvalidInput("callback_on_step_end", changed, "a safe call's callback may change latents only")
+        if "latents" not in changed:
             return latents
+        if returned["latents"].shape != (len(rows), *latents.shape[1:]):
+            shape = tuple(returned["latents"].shape)
+            raise InvalidInput("callback_on_step_end", shape, f"latents of shape {(len(rows), *latents.shape[1:])}")
         changed_latents: Tensor = returned["latents"].to(latents)
         return changed_latents[self.streams.rows]  # one row a picture -> both streams
+
+
+def planned_steps(pipe: Any, call: dict[str, Any]) -> int:
+    """Return the number of steps that the call asks for; the engine checks it at the first step."""
+    for name in ("timesteps", "sigmas"):
+        if call.get(name) is not None:
+            return len(call[name])
+    default = inspect.signature(type(pipe).__call__).parameters["num_inference_steps"].default
+    return int(call.get("num_inference_steps", default))
 
 
 def run(
@@ -145,7 +168,7 @@ def run(
         SafetyFailure: A step that should have been mixed was not, or the latents are not finite.
     """
     rows = streams.rows
-    starts_mixed = schedule.tau == 0.0
+    starts_mixed = schedule.weight_at(0, planned_steps(pipe, call)) > 0.0
     tail = streams.safe_prompt_embeds if starts_mixed else streams.prompt_embeds[list(streams.engaged)]
     user_callback = call.pop("callback_on_step_end", None)
     user_inputs = call.pop("callback_on_step_end_tensor_inputs", None)
@@ -153,6 +176,7 @@ def run(
         streams=streams,
         schedule=schedule,
         coupling=coupling,
+        starts_mixed=starts_mixed,
         user_callback=user_callback,
         # diffusers' own callback objects name their tensors themselves
         user_tensor_inputs=getattr(user_callback, "tensor_inputs", None) or user_inputs or ["latents"],
