@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import BertConfig, BertModel, BertTokenizerFast
+
+torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 
 WORDS = """a an the of with and in on at by near has holding is under next to who man woman chef robot cat dog
 astronaut police officer farmer doctor knife sword dagger skull cigarette beer guitar apple flower book pencil
@@ -68,7 +69,6 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def tiny_pipe(tmp_path: Path) -> Iterator[Any]:
+def tiny_pipe(tmp_path: Path) -> Any:
     """A fresh tiny pipeline."""
-    torch.set_num_threads(1)
-    yield build_pipe(tmp_path)
+    return build_pipe(tmp_path)
