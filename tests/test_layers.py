@@ -9,7 +9,7 @@ import counterpoint
 
 LAYERS: list[set[str]] = [
     {"interfaces"},
-    {"mixing", "normalise", "embedded", "pictures", "png", "sheet"},
+    {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet"},
     {"engines", "levels", "text_space"},
     {"embeddings", "detectors", "scenes"},
     {"recognisers", "thresholds"},

@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from counterpoint.recognisers import Recogniser, RecogniserConfig
+from counterpoint.results import wilson_interval
 from counterpoint.training.assemble import assemble
 from counterpoint.training.config import LoopConfig, learning_rate_at
 from counterpoint.training.loop import Batch, Training, newest_checkpoint
-from counterpoint.training.recogniser import wilson_interval
 from counterpoint.training.text import encode_captions, load_text_encoder, minilm_folder
 from counterpoint.training.unet import UnetRecipe, build_unet
 from counterpoint.training.vae import build_vae, normalise_latents

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import random
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from counterpoint.recognisers import HEADS, NO_OBJECT, Head, Recogniser, RecogniserConfig, Role
+from counterpoint.results import wilson_interval
 from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.vocabulary import BACKGROUNDS, OBJECTS, SUBJECTS
@@ -182,15 +182,6 @@ class RecogniserRecipe:
             "widths": list(config.widths),
             "labels": {head: list(config.labels(head)) for head in HEADS},
         }
-
-
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a rate (Wilson 1927); n > 0."""
-    p = successes / n
-    centre = p + z * z / (2 * n)
-    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return (centre - spread) / scale, (centre + spread) / scale
 
 
 @torch.no_grad()

@@ -1,0 +1,77 @@
+"""Figures with their interval, and the files that hold them: written by commands, never by hand."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured figure."""
+
+    value: float
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+    n: int
+    """Number of trials."""
+    unit: str
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a rate (Wilson 1927), within 0..1; n > 0."""
+    p = successes / n
+    centre = p + z * z / (2 * n)
+    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def rate(successes: int, n: int) -> Figure:
+    """Return a rate with its Wilson interval; n > 0."""
+    low, high = wilson_interval(successes, n)
+    return Figure(value=successes / n, low=low, high=high, n=n, unit="fraction")
+
+
+def _commit() -> str:
+    """Return the commit of the working directory, "+changes" where files differ from it."""
+    try:
+        run = ("git", "describe", "--always", "--abbrev=40", "--dirty=+changes")
+        return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def write_results(path: Path, *, title: str, command: str, figures: dict[str, Figure], notes: str) -> None:
+    """Write `path` (JSON) and the page of the same name (.md) beside it.
+
+    Args:
+        path: File to write; its folder is made.
+        title: Heading of the page.
+        command: The command line that makes these figures.
+        figures: Name and figure.
+        notes: What the figures say and what they do not.
+    """
+    record = {
+        "command": command,
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "date": datetime.date.today().isoformat(),
+        "figures": {name: asdict(figure) for name, figure in figures.items()},
+    }
+    rows = [
+        f"| {name} | {f.value:.4g} | {f.low:.4g} to {f.high:.4g} | {f.n} | {f.unit} |" for name, f in figures.items()
+    ]
+    table = ["| figure | value | 95 % interval | n | unit |", "|---|---|---|---|---|", *rows]
+    about = f"`{command}`, {record['date']}, {record['machine']}, commit {record['commit']}."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    page = [f"# {title}", "", notes, "", *table, "", about]
+    path.with_suffix(".md").write_text("\n".join(page) + "\n", encoding="utf-8")
