@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from counterpoint.results import rate, write_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -12,8 +14,8 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 def test_a_rate_of_nothing_or_all_still_has_an_interval() -> None:
     none, everything = rate(0, 500), rate(500, 500)
-    assert (none.value, none.low) == (0.0, 0.0) and 0.0 < none.high < 0.01
-    assert (everything.value, everything.high) == (1.0, 1.0) and 0.99 < everything.low < 1.0
+    assert none.value == 0.0 and none.low == pytest.approx(0.0, abs=1e-12) and 0.0 < none.high < 0.01
+    assert everything.value == 1.0 and everything.high == pytest.approx(1.0) and 0.99 < everything.low < 1.0
 
 
 def test_page_and_json_are_written_together(tmp_path: Path) -> None:

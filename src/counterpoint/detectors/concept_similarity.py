@@ -26,9 +26,13 @@ from counterpoint.normalise import normalise
 LONGEST_WINDOW = 3
 HARMLESS_COSINE = 0.9
 """Cosine from which a window means a harmless phrase."""
-MARGIN = 0.25
+MARGIN = 0.1
 """Where a fitted threshold lies between the benign and the unsafe scores: 0 = at the benign ones."""
-FUNCTION_WORDS = frozenset("a an the of with and or in on at by to from under near is are has holding".split())
+FUNCTION_WORDS = frozenset(
+    """a an the some this that his her its of with and or in on at by to from for into under over near next beside
+    behind is are was were be has have holding carrying there""".split()
+)
+"""Words that no window starts or ends with: they would only blur its meaning."""
 
 
 class Pooling(Protocol):
@@ -53,7 +57,7 @@ class Window:
 
 
 def windows(prompt: str) -> list[Window]:
-    """Return all windows of 1 to 3 words, lower case, without lone function words.
+    """Return all windows of 1 to 3 words, lower case, that start and end with a content word.
 
     Pieces that punctuation ties together ("kn-ife") and single letters in a row ("k n i f e") also
     make one joined window.
@@ -76,7 +80,7 @@ def windows(prompt: str) -> list[Window]:
         Window(start, start + size, " ".join(words[start : start + size]))
         for size in range(1, LONGEST_WINDOW + 1)
         for start in range(len(words) - size + 1)
-        if not FUNCTION_WORDS.issuperset(words[start : start + size])
+        if FUNCTION_WORDS.isdisjoint((words[start], words[start + size - 1]))
     ]
     return plain + joined
 
