@@ -12,7 +12,7 @@ LAYERS: list[set[str]] = [
     {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet"},
     {"engines", "levels", "text_space"},
     {"embeddings", "detectors", "scenes"},
-    {"recognisers", "thresholds"},
+    {"recognisers", "request", "thresholds"},
     {"pipeline", "training"},
     {"cli"},
     {"demo"},

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import math
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from numbers import Integral, Real
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -34,37 +32,9 @@ from counterpoint.interfaces import (
 from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pictures import check_pictures
+from counterpoint.request import Request, check_call, check_family, check_tensors, check_texts
 from counterpoint.text_space import StableDiffusionText
 from counterpoint.thresholds import threshold_for
-
-OWN_ARGUMENTS = frozenset({"prompt_embeds", "negative_prompt_embeds"})
-"""Arguments of the pipeline that SafePipeline sets itself: the gate has to read the text."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """A call, checked and read."""
-
-    prompt: str | list[str]
-    """As given: the pipeline checks that `negative_prompt` is of the same type."""
-    prompts: list[str]
-    num_images_per_prompt: int
-    schedule: MixingSchedule
-    safety: float
-    detections: list[Detection]
-    call: dict[str, Any]
-
-    @property
-    def num_images(self) -> int:
-        return len(self.prompts) * self.num_images_per_prompt
-
-    @property
-    def engaged(self) -> tuple[int, ...]:
-        """Indices of the engaged pictures; none where the weight is 0."""
-        if self.schedule.weight == 0.0 or self.schedule.tau >= 1.0:
-            return ()
-        n = self.num_images_per_prompt
-        return tuple(i for i in range(self.num_images) if self.detections[i // n].is_unsafe)
 
 
 class SafePipeline:
@@ -98,7 +68,7 @@ class SafePipeline:
     ) -> None:
         if coupling not in ("joined", "parallel"):
             raise InvalidInput("coupling", coupling, "joined or parallel")
-        self._check_family(pipe)
+        check_family(pipe)
         self.pipe = pipe
         self.safety = resolve_safety(safety)
         self.text = StableDiffusionText(pipe)
@@ -106,14 +76,6 @@ class SafePipeline:
         self.embedding = embedding or WordRemoval()
         self.coupling: Coupling = coupling
         self.schedule = schedule
-
-    @staticmethod
-    def _check_family(pipe: Any) -> None:
-        allowed = "a text-to-image pipeline with a unet, prompt_embeds and callback_on_step_end, as SD 1.x and 2.x"
-        arguments = inspect.signature(type(pipe).__call__).parameters
-        needed = {"prompt", "prompt_embeds", "latents", "guidance_scale", "callback_on_step_end"}
-        if not needed <= set(arguments) or "image" in arguments or getattr(pipe, "unet", None) is None:
-            raise InvalidInput("pipe", type(pipe).__name__, allowed)
 
     def __call__(
         self,
@@ -144,7 +106,7 @@ class SafePipeline:
         request = self._read(prompt, safety, safe_prompt, call)
         embedding = self.embedding if safe_prompt is None else SafePrompt(safe_prompt)
         as_tuple = not request.call.pop("return_dict", True)
-        with _counting_calls(self.pipe) as calls:
+        with _counting_rows(self.pipe) as rows:
             if request.engaged:
                 output, weights = self._steer(request, embedding)
             else:
@@ -152,22 +114,22 @@ class SafePipeline:
         flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(output.images)
         check_pictures([image for image, is_black in zip(output.images, flagged, strict=True) if not is_black])
         seconds = (time.perf_counter() - started) / request.num_images
-        output.safety = self._reports(request, embedding, weights, flagged, sum(calls), seconds)
+        output.safety = self._reports(request, embedding, weights, flagged, sum(rows), seconds)
         if as_tuple:
             return (*(getattr(output, part.name) for part in fields(output)), output.safety)
         return output
 
     def _read(
         self, prompt: str | Sequence[str], safety: Safety | None, safe_prompt: str | None, call: dict[str, Any]
-    ) -> _Request:
+    ) -> Request:
         if not isinstance(prompt, (str, list, tuple)):
             raise InvalidInput("prompt", prompt, "a text or a list of texts")
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        self._check_texts(prompts, safe_prompt)
-        self._check_call(call)
+        check_texts(self.text, prompts, safe_prompt)
+        check_call(self.pipe, call)
         dial = self.safety if safety is None else resolve_safety(safety)
         schedule = self.schedule if self.schedule is not None and dial > 0.0 else schedule_for(dial)
-        request = _Request(
+        request = Request(
             prompt=prompt if isinstance(prompt, str) else prompts,
             prompts=prompts,
             num_images_per_prompt=int(call.get("num_images_per_prompt") or 1),
@@ -176,53 +138,8 @@ class SafePipeline:
             detections=self._detect(prompts),
             call=dict(call),
         )
-        self._check_tensors(request)
+        check_tensors(request)
         return request
-
-    @staticmethod
-    def _check_tensors(request: _Request) -> None:
-        """Check what must hold one entry a picture."""
-        generator, latents = request.call.get("generator"), request.call.get("latents")
-        allowed = f"None, a torch.Generator, or {request.num_images} different ones, one a picture"
-        generators = list(generator) if isinstance(generator, (list, tuple)) else [generator]
-        if not all(g is None or isinstance(g, torch.Generator) for g in generators):
-            raise InvalidInput("generator", generator, allowed)
-        if isinstance(generator, (list, tuple)) and (
-            len(generators) != request.num_images or len({id(g) for g in generators}) != len(generators)
-        ):
-            raise InvalidInput("generator", f"{len(generators)} generators", allowed)
-        if latents is not None and (not isinstance(latents, Tensor) or len(latents) != request.num_images):
-            given = tuple(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__
-            raise InvalidInput("latents", given, f"None, or a tensor of {request.num_images} rows, one a picture")
-
-    def _check_texts(self, prompts: list[str], safe_prompt: str | None) -> None:
-        if not prompts:
-            raise InvalidInput("prompt", prompts, "at least one text")
-        texts = [("prompt", text) for text in prompts]
-        if safe_prompt is not None:
-            texts.append(("safe_prompt", safe_prompt))
-        for name, text in texts:
-            if not isinstance(text, str) or not text.strip():
-                raise InvalidInput(name, text, "a text that is not empty")
-            self.text.check_length(name, text)
-
-    def _check_call(self, call: dict[str, Any]) -> None:
-        known = set(inspect.signature(type(self.pipe).__call__).parameters) - {"self", "prompt"}
-        for name, value in call.items():
-            if name in OWN_ARGUMENTS and value is not None:
-                raise InvalidInput(name, "embeddings", "None; give the prompt as text, the gate has to read it")
-            if name not in known:
-                raise InvalidInput(name, value, f"an argument of {type(self.pipe).__name__}")
-        for name in ("num_inference_steps", "num_images_per_prompt"):
-            value = call.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise InvalidInput(name, value, "a whole number from 1")
-        scale = call.get("guidance_scale", 1.0)
-        if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0:
-            raise InvalidInput("guidance_scale", scale, "a finite number from 0; 1 = off")
-        callback = call.get("callback_on_step_end")
-        if callback is not None and not callable(callback):
-            raise InvalidInput("callback_on_step_end", callback, "None or a function (pipe, step, timestep, kwargs)")
 
     def _detect(self, prompts: list[str]) -> list[Detection]:
         try:
@@ -233,7 +150,7 @@ class SafePipeline:
             raise SafetyFailure(f"the gate judged {len(detections)} of {len(prompts)} prompts; nothing is drawn")
         return detections
 
-    def _steer(self, request: _Request, embedding: SafeEmbedding) -> tuple[Any, list[float]]:
+    def _steer(self, request: Request, embedding: SafeEmbedding) -> tuple[Any, list[float]]:
         call, engaged, n = dict(request.call), request.engaged, request.num_images_per_prompt
         generator, latents = call.pop("generator", None), call.pop("latents", None)
         prompt_embeds, negative = self._encode(request.prompt, call.pop("negative_prompt", None), call)
@@ -273,7 +190,7 @@ class SafePipeline:
         )
         return embeds, negative if with_guidance else None
 
-    def _safe_embeds(self, request: _Request, embedding: SafeEmbedding, index: int) -> Tensor:
+    def _safe_embeds(self, request: Request, embedding: SafeEmbedding, index: int) -> Tensor:
         """Safe token embeddings of one prompt, (1, L, D)."""
         try:
             safe: SafeText = embedding(request.prompts[index], request.detections[index])
@@ -305,17 +222,17 @@ class SafePipeline:
         raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")
 
     def _reports(
-        self, request: _Request, embedding: SafeEmbedding, weights: list[float], flagged: Sequence[bool],
-        calls: int, seconds: float,
+        self, request: Request, embedding: SafeEmbedding, weights: list[float], flagged: Sequence[bool],
+        denoiser_rows: int, seconds: float,
     ) -> list[SafetyReport]:  # fmt: skip
-        # Rows over all calls of the denoiser, shared out: an engaged picture has two streams.
+        # All rows, shared out: an engaged picture has two streams.
         parts = request.num_images + len(request.engaged)
         reports = []
         for image in range(request.num_images):
             steered = image in request.engaged
             detection = request.detections[image // request.num_images_per_prompt]
             action: Action = "blocked" if flagged[image] else "steered" if steered else "passed"
-            rows = calls // parts
+            rows = denoiser_rows // parts
             reports.append(
                 SafetyReport(
                     action=action,
@@ -339,7 +256,7 @@ def _pick_rows(value: Any, rows: list[int]) -> Any:
 
 
 @contextmanager
-def _counting_calls(pipe: Any) -> Any:
+def _counting_rows(pipe: Any) -> Any:
     """Count the rows that the denoiser runs inside the block; the hook is gone afterwards."""
     rows: list[int] = []
 

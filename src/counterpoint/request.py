@@ -1,0 +1,106 @@
+"""One call of a SafePipeline, checked before anything is drawn.
+
+Each check raises InvalidInput with the field, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.mixing import MixingSchedule
+from counterpoint.text_space import StableDiffusionText
+
+OWN_ARGUMENTS = frozenset({"prompt_embeds", "negative_prompt_embeds"})
+"""Arguments of the pipeline that SafePipeline sets itself: the gate has to read the text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A call, checked and read."""
+
+    prompt: str | list[str]
+    """As given: the pipeline checks that `negative_prompt` is of the same type."""
+    prompts: list[str]
+    num_images_per_prompt: int
+    schedule: MixingSchedule
+    safety: float
+    detections: list[Detection]
+    call: dict[str, Any]
+
+    @property
+    def num_images(self) -> int:
+        return len(self.prompts) * self.num_images_per_prompt
+
+    @property
+    def engaged(self) -> tuple[int, ...]:
+        """Indices of the engaged pictures; none where the weight is 0."""
+        if self.schedule.weight == 0.0 or self.schedule.tau >= 1.0:
+            return ()
+        n = self.num_images_per_prompt
+        return tuple(i for i in range(self.num_images) if self.detections[i // n].is_unsafe)
+
+
+def check_family(pipe: Any) -> None:
+    """Raise InvalidInput unless `pipe` is a pipeline that the engine can drive."""
+    allowed = "a text-to-image pipeline with a unet, prompt_embeds and callback_on_step_end, as SD 1.x and 2.x"
+    arguments = inspect.signature(type(pipe).__call__).parameters
+    needed = {"prompt", "prompt_embeds", "latents", "guidance_scale", "callback_on_step_end"}
+    if not needed <= set(arguments) or "image" in arguments or getattr(pipe, "unet", None) is None:
+        raise InvalidInput("pipe", type(pipe).__name__, allowed)
+
+
+def check_texts(text_space: StableDiffusionText, prompts: list[str], safe_prompt: str | None) -> None:
+    """Check that each text holds words, and no more than the encoder reads."""
+    if not prompts:
+        raise InvalidInput("prompt", prompts, "at least one text")
+    texts = [("prompt", text) for text in prompts]
+    if safe_prompt is not None:
+        texts.append(("safe_prompt", safe_prompt))
+    for name, text in texts:
+        if not isinstance(text, str) or not text.strip():
+            raise InvalidInput(name, text, "a text that is not empty")
+        text_space.check_length(name, text)
+
+
+def check_call(pipe: Any, call: dict[str, Any]) -> None:
+    """Check the pipeline's own arguments where a wrong one would fail late, or unclearly."""
+    known = set(inspect.signature(type(pipe).__call__).parameters) - {"self", "prompt"}
+    for name, value in call.items():
+        if name in OWN_ARGUMENTS and value is not None:
+            raise InvalidInput(name, "embeddings", "None; give the prompt as text, the gate has to read it")
+        if name not in known:
+            raise InvalidInput(name, value, f"an argument of {type(pipe).__name__}")
+    for name in ("num_inference_steps", "num_images_per_prompt"):
+        value = call.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise InvalidInput(name, value, "a whole number from 1")
+    scale = call.get("guidance_scale", 1.0)
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0:
+        raise InvalidInput("guidance_scale", scale, "a finite number from 0; 1 = off")
+    callback = call.get("callback_on_step_end")
+    if callback is not None and not callable(callback):
+        raise InvalidInput("callback_on_step_end", callback, "None or a function (pipe, step, timestep, kwargs)")
+
+
+def check_tensors(request: Request) -> None:
+    """Check what must hold one entry a picture."""
+    generator, latents = request.call.get("generator"), request.call.get("latents")
+    allowed = f"None, a torch.Generator, or {request.num_images} different ones, one a picture"
+    generators = list(generator) if isinstance(generator, (list, tuple)) else [generator]
+    if not all(g is None or isinstance(g, torch.Generator) for g in generators):
+        raise InvalidInput("generator", generator, allowed)
+    if isinstance(generator, (list, tuple)) and (
+        len(generators) != request.num_images or len({id(g) for g in generators}) != len(generators)
+    ):
+        raise InvalidInput("generator", f"{len(generators)} generators", allowed)
+    if latents is not None and (not isinstance(latents, Tensor) or len(latents) != request.num_images):
+        given = tuple(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__
+        raise InvalidInput("latents", given, f"None, or a tensor of {request.num_images} rows, one a picture")
