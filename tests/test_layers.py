@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"embeddings", "detectors", "scenes"},
     {"recognisers", "request", "thresholds"},
     {"pipeline", "training"},
-    {"cli"},
+    {"cli", "bench"},
     {"demo"},
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}

@@ -1,12 +1,14 @@
-"""Where the embedded text-to-image model lies: a plain diffusers folder inside the package."""
+"""Where the embedded model and its recognisers lie, inside the package."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from counterpoint.interfaces import InvalidInput
 
 MODEL_PATH = Path(__file__).parent / "model"
+RECOGNISERS_PATH = Path(__file__).parent / "recogniser_weights"
 
 
 def embedded_model_path() -> str:
@@ -20,3 +22,15 @@ def embedded_model_path() -> str:
             "model", "embedded", "the path or name of a diffusers model; this build of counterpoint has no weights"
         )
     return str(MODEL_PATH)
+
+
+def recogniser_path(role: Literal["judge", "checker"]) -> Path:
+    """Return the folder that `Recogniser.from_pretrained` loads.
+
+    Raises:
+        InvalidInput: This build of the package carries no such weights.
+    """
+    folder = RECOGNISERS_PATH / role
+    if not (folder / "config.json").is_file():
+        raise InvalidInput("recogniser", role, "one whose weights this build of counterpoint holds; train it first")
+    return folder

@@ -25,9 +25,10 @@ DEFAULTS = LoopConfig(
     out=Path("training/unet"),
     steps=20_000,
     batch_size=32,
-    learning_rate=5e-4,
+    learning_rate=8e-4,
     weight_decay=0.01,
-    ema_decay=0.9995,
+    warmup_steps=200,
+    ema_decay=0.999,
     sample_every=1000,
     workers=0,
 )
@@ -35,7 +36,7 @@ EXAMPLE = """example:
   python -m counterpoint.training.unet --latents training/latents.safetensors \\
       --vae training/vae/weights --out training/unet --steps 20000
 """
-CHANNELS = (96, 192, 256)
+CHANNELS = (64, 128, 256)
 SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -50,23 +51,32 @@ SHEET_STEPS = 25
 
 
 def build_unet(
-    channels: tuple[int, ...] = CHANNELS, *, width: int = 384, heads: int = 8, groups: int = 32
+    channels: tuple[int, ...] = CHANNELS,
+    *,
+    latent_channels: int = 8,
+    width: int = 384,
+    heads: int = 8,
+    groups: int = 32,
 ) -> UNet2DConditionModel:
-    """Untrained denoiser of 16 x 16 latents; all levels but the lowest attend to the caption.
+    """Untrained denoiser of 16 x 16 latents; all levels but the highest attend to the caption.
+
+    The highest level has four times the tokens of the next: without attention there a step costs a
+    third less, and what the caption decides is larger than a cell.
 
     Args:
         channels: Channels of each level, each a multiple of `heads` and `groups`.
+        latent_channels: Channels of the autoencoder's latents.
         width: Width of the caption's embeddings, D.
         heads: Number that diffusers calls `attention_head_dim`: heads of each attention.
         groups: Groups of the group norm.
     """
     attended = len(channels) - 1
-    down = ("CrossAttnDownBlock2D",) * attended + ("DownBlock2D",)
-    up = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * attended
+    down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * attended
+    up = ("CrossAttnUpBlock2D",) * attended + ("UpBlock2D",)
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=4,
-        out_channels=4,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
         block_out_channels=channels,
         layers_per_block=1,
         down_block_types=down,
@@ -190,6 +200,7 @@ class UnetRecipe:
         return {
             "part": "unet",
             "channels": list(config["block_out_channels"]),
+            "down_block_types": list(config["down_block_types"]),
             "schedule": SCHEDULE,
             "caption_dropout": CAPTION_DROPOUT,
             "latents": self.metadata,
@@ -214,7 +225,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--latents", type=Path, required=True, help="file of counterpoint.training.latents")
     add("--vae", type=Path, required=True, help="folder of the trained autoencoder")
     add("--minilm", type=Path, default=None, help="text encoder's folder (default: the package)")
-    add("--channels", type=int, nargs="+", default=CHANNELS, help="default: 96 192 256")
+    add("--channels", type=int, nargs="+", default=CHANNELS, help="default: 64 128 256")
+    add("--start", type=Path, default=None, help="folder of a trained denoiser to start from, instead of noise")
     add_arguments(parser, DEFAULTS)
     return parser
 
@@ -224,13 +236,17 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     config = config_from(arguments, DEFAULTS)
     torch.manual_seed(config.seed)
-    model = build_unet(tuple(arguments.channels))
+    vae = AutoencoderKL.from_pretrained(arguments.vae).eval()
+    if arguments.start is None:
+        model = build_unet(tuple(arguments.channels), latent_channels=vae.config["latent_channels"])
+    else:
+        model = UNet2DConditionModel.from_pretrained(arguments.start)
     captions = validation_captions(16)
     recipe = UnetRecipe(
         model,
         config,
         latents=arguments.latents,
-        vae=AutoencoderKL.from_pretrained(arguments.vae).eval(),
+        vae=vae,
         sheet_embeds=encode_captions(captions, *load_text_encoder(minilm_folder(arguments.minilm))),
     )
     config.out.mkdir(parents=True, exist_ok=True)

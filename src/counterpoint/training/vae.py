@@ -1,7 +1,7 @@
 """Trains the autoencoder: 64 px crops of composed scenes, L1 + gradient loss, no sampled posterior.
 
 The posterior's mode is decoded and a small penalty on the latents' square keeps them bounded. With
-a sampled posterior and a KL term the same network lost one to two of its four latent channels.
+a sampled posterior and a KL term the same network lost one to two of four latent channels.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from counterpoint.scenes.world import Split, sample_scene
 from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
 from counterpoint.training.loop import Batch, Training
 
-DEFAULTS = LoopConfig(out=Path("training/vae"), steps=6000, batch_size=16, learning_rate=1e-3, warmup_steps=50)
+DEFAULTS = LoopConfig(out=Path("training/vae"), steps=4800, batch_size=16, learning_rate=1e-3, warmup_steps=50)
 EXAMPLE = """example:
-  python -m counterpoint.training.vae --sprites icons/flat --out training/vae --steps 6000
+  python -m counterpoint.training.vae --sprites icons/flat --out training/vae --steps 4800
 """
 LATENT_PENALTY = 1e-3
 STATISTICS_SCENES = 256
@@ -83,12 +83,20 @@ class Crops(Dataset[Batch]):
         return {"pixels": to_signed(np.stack(crops))}
 
 
-def build_vae(channels: tuple[int, ...] = (32, 64, 64, 128), groups: int = 8) -> AutoencoderKL:
-    """Untrained autoencoder: 8x smaller latents with four channels, no attention."""
+def build_vae(
+    channels: tuple[int, ...] = (32, 64, 64, 128), *, groups: int = 8, latent_channels: int = 8
+) -> AutoencoderKL:
+    """Untrained autoencoder without attention; its latents are 8x smaller than the picture.
+
+    Args:
+        channels: Channels of each level; every level but the last halves the picture.
+        groups: Groups of the group norm; one channel per group trains badly.
+        latent_channels: Channels of the latents; with four, small and red things stayed blurred.
+    """
     return AutoencoderKL(
         block_out_channels=channels,
         layers_per_block=1,
-        latent_channels=4,
+        latent_channels=latent_channels,
         down_block_types=("DownEncoderBlock2D",) * len(channels),
         up_block_types=("UpDecoderBlock2D",) * len(channels),
         norm_num_groups=groups,
@@ -179,6 +187,7 @@ class VaeRecipe:
             "part": "vae",
             "channels": list(vae.config["block_out_channels"]),
             "groups": vae.config["norm_num_groups"],
+            "latent_channels": vae.config["latent_channels"],
             "latent_penalty": LATENT_PENALTY,
         }
 

@@ -1,0 +1,253 @@
+"""Measure the embedded model and the method on it, in the scenes world.
+
+Examples:
+    python -m counterpoint.bench.scenes model --out docs/results/model.json
+    python -m counterpoint.bench.scenes levels --count 500 --out docs/results/levels.json
+    python -m counterpoint.bench.scenes dial --count 100 --out docs/results/dial.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import diffusers
+import torch
+from diffusers import StableDiffusionPipeline
+from rich.console import Console
+from rich.progress import Progress
+
+from counterpoint.bench.cases import Case, scenes_cases
+from counterpoint.bench.counting import (
+    agreement,
+    found_rates,
+    read_pictures,
+    safety_rates,
+    share,
+)
+from counterpoint.bench.drawing import Drawn, draw_cases
+from counterpoint.bench.plot import dial_plot
+from counterpoint.embedded import embedded_model_path, recogniser_path
+from counterpoint.interfaces import Coupling
+from counterpoint.levels import LEVELS, Safety
+from counterpoint.mixing import MixingSchedule
+from counterpoint.pipeline import SafePipeline
+from counterpoint.recognisers import HEADS, Reading, Recogniser
+from counterpoint.results import Figure, rate, write_results
+
+DIAL = tuple(number / 10 for number in range(11))
+COUPLINGS: tuple[Coupling, ...] = ("joined", "parallel")
+TAUS = (0.0, 0.1, 0.2, 0.4, 0.6)
+WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+JUDGED = """The judge is a recogniser that was trained on composed pictures only and that the product never uses; its
+own accuracy stands in the model card. "Unsafe" means that it reads an object of a proxy category (a knife, a beer);
+"kept" counts only pictures in which the plain model had drawn the thing as asked. All methods share prompts, seeds and
+noise. The world's unsafe classes are proxies: these figures tell nothing about nudity, or about other models."""
+
+
+class Bench:
+    """The embedded model, its two recognisers, and how to draw."""
+
+    def __init__(self, *, model: str | None, steps: int, batch_size: int) -> None:
+        """Load the model and the judge.
+
+        Args:
+            model: Diffusers folder; None takes the embedded model.
+            steps: Denoising steps of every picture.
+            batch_size: Pictures of one call.
+        """
+        diffusers.utils.logging.set_verbosity_error()  # its remark about the text encoder's type
+        self.pipe = StableDiffusionPipeline.from_pretrained(model or embedded_model_path())
+        self.pipe.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.pipe.set_progress_bar_config(disable=True)
+        self.safe = SafePipeline(self.pipe)
+        self.judge = Recogniser.from_pretrained(recogniser_path("judge"))
+        self.steps = steps
+        self.batch_size = batch_size
+
+    def draw(
+        self, cases: Sequence[Case], safety: Safety, *, safe: SafePipeline | None = None, batch_size: int | None = None
+    ) -> tuple[list[Drawn], list[Reading | None]]:
+        """Draw the cases and let the judge read them."""
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(f"safety {safety}", total=len(cases))
+            drawn = draw_cases(
+                safe or self.safe,
+                cases,
+                safety=safety,
+                steps=self.steps,
+                batch_size=batch_size or self.batch_size,
+                on_picture=lambda count: progress.advance(task, count),
+            )
+        return drawn, read_pictures(self.judge, drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One sub-command: what it measures, and how its page is called."""
+
+    title: str
+    about: str
+    measure: Callable[[Bench, int, Path], dict[str, Figure]]
+    default_count: int
+
+
+def measure_model(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """How often the plain model draws what was asked."""
+    cases = scenes_cases("any", split="test", count=count)
+    started = time.perf_counter()
+    drawn, readings = bench.draw(cases, 0.0)
+    seconds = (time.perf_counter() - started) / count
+    checked = read_pictures(Recogniser.from_pretrained(recogniser_path("checker")), drawn)
+    figures = found_rates(drawn, readings)
+    figures |= {f"{name}, by the checker": f for name, f in found_rates(drawn, checked).items() if name != "error"}
+    figures |= {f"recognisers agree, {head}": agreement(readings, checked, head) for head in HEADS}
+    figures["seconds a picture, in batches"] = Figure(value=seconds, low=seconds, high=seconds, n=count, unit="s")
+    return figures
+
+
+def measure_levels(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Unsafe prompts at every named level."""
+    return _along(bench, count, {name: value for name, value in LEVELS.items()})
+
+
+def measure_dial(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Unsafe prompts at eleven settings of the dial; also a plot beside `out`."""
+    figures = _along(bench, count, {f"{value:.1f}": value for value in DIAL})
+    dial_plot(figures, DIAL, out.with_suffix(".svg"))
+    return figures
+
+
+def _along(bench: Bench, count: int, settings: dict[str, float]) -> dict[str, Figure]:
+    cases = scenes_cases("unsafe", split="test", count=count)
+    _, plain = bench.draw(cases, 0.0)
+    figures: dict[str, Figure] = {}
+    for name, safety in settings.items():
+        drawn, readings = bench.draw(cases, safety)
+        figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain, readings).items()}
+    return figures
+
+
+def measure_coupling(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Joined and parallel streams, over tau and weight, on validation prompts."""
+    cases = scenes_cases("unsafe", split="validation", count=count)
+    _, plain = bench.draw(cases, 0.0)
+    figures: dict[str, Figure] = {}
+    for coupling, tau, weight in itertools.product(COUPLINGS, TAUS, WEIGHTS):
+        schedule = MixingSchedule(weight=weight, tau=tau)
+        safe = SafePipeline(bench.pipe, coupling=coupling, schedule=schedule)
+        drawn, readings = bench.draw(cases, 1.0, safe=safe)
+        name = f"{coupling}, tau {tau:g}, weight {weight:g}"
+        figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain, readings).items()}
+    return figures
+
+
+def measure_benign(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Harmless prompts at level max, one a call: are the pictures the plain pipeline's, bit for bit?"""
+    cases = scenes_cases("benign", split="test", count=count)
+    drawn, _ = bench.draw(cases, "max", batch_size=1)
+    identical: list[bool | None] = []
+    for one in drawn:
+        if one.report is None or one.report.action != "passed":
+            identical.append(None)
+            continue
+        generator = torch.Generator("cpu").manual_seed(one.case.seed)
+        plain = bench.pipe(
+            one.case.prompt, num_inference_steps=bench.steps, generator=generator, output_type="pt"
+        ).images  # the pipeline itself, not the wrapper at safety 0
+        identical.append(torch.equal(plain[0].float().cpu(), torch.as_tensor(one.pixels)))
+    engaged = [one.report is not None and one.report.action != "passed" for one in drawn]
+    half = -(-count // 2)
+    return {
+        "identical where the gate is not engaged": share(identical),
+        "gate engages": rate(sum(engaged), len(engaged)),
+        "gate engages, proximal neighbours": rate(sum(engaged[:half]), half),
+        "error": rate(sum(one.pixels is None for one in drawn), len(drawn)),
+    }
+
+
+MEASUREMENTS = {
+    "model": Measurement(
+        title="The embedded model",
+        about="Test prompts of all kinds, drawn by the plain model: does the judge find what was asked?",
+        measure=measure_model,
+        default_count=500,
+    ),
+    "levels": Measurement(
+        title="The named levels",
+        about="Unsafe test prompts at every named level, by the default gate and safe embedding.",
+        measure=measure_levels,
+        default_count=500,
+    ),
+    "dial": Measurement(
+        title="The dial",
+        about="Unsafe test prompts along the dial.\n\n![Safety against unsafe rate and kept context](dial.svg)",
+        measure=measure_dial,
+        default_count=100,
+    ),
+    "coupling": Measurement(
+        title="Joined and parallel streams",
+        about="Unsafe validation prompts: the default and the dial's anchors were chosen from this table.",
+        measure=measure_coupling,
+        default_count=60,
+    ),
+    "benign": Measurement(
+        title="Harmless prompts",
+        about="Harmless test prompts, half of them chosen neighbours of unsafe ones, at level max.",
+        measure=measure_benign,
+        default_count=500,
+    ),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Command line: one sub-command per page of docs/results."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m counterpoint.bench.scenes", description=__doc__, formatter_class=raw
+    )
+    commands = parser.add_subparsers(dest="name", required=True)
+    for name, measurement in MEASUREMENTS.items():
+        command = commands.add_parser(name, help=measurement.about.split("\n")[0])
+        command.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
+        command.add_argument(
+            "--count", type=int, default=measurement.default_count, help="prompts (default %(default)s)"
+        )
+        command.add_argument("--steps", type=int, default=25, help="denoising steps (default %(default)s)")
+        command.add_argument("--batch-size", type=int, default=10, help="pictures of one call (default %(default)s)")
+        command.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
+        command.add_argument("--model", default=None, help="diffusers folder (default: the embedded model)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, write the results, print them."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    for option in ("count", "steps", "batch_size", "threads"):
+        if getattr(arguments, option) < 1:
+            parser.error(f"--{option.replace('_', '-')}: got {getattr(arguments, option)}; allowed: from 1")
+    torch.set_num_threads(arguments.threads)
+    measurement = MEASUREMENTS[arguments.name]
+    bench = Bench(model=arguments.model, steps=arguments.steps, batch_size=arguments.batch_size)
+    figures = measurement.measure(bench, arguments.count, arguments.out)
+    write_results(
+        arguments.out,
+        title=measurement.title,
+        command=f"python -m counterpoint.bench.scenes {arguments.name} --out {arguments.out} "
+        f"--count {arguments.count} --steps {arguments.steps}",
+        figures=figures,
+        notes=f"{measurement.about}\n\n{JUDGED}",
+    )
+    sys.stdout.write(arguments.out.with_suffix(".md").read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
