@@ -9,10 +9,10 @@ import counterpoint
 
 LAYERS: list[set[str]] = [
     {"interfaces"},
-    {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet"},
+    {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet", "recognisers"},
     {"engines", "levels", "text_space"},
     {"embeddings", "detectors", "scenes"},
-    {"recognisers", "request", "thresholds"},
+    {"request", "thresholds", "picture_detectors", "output_check"},
     {"pipeline", "training"},
     {"cli", "bench"},
     {"demo"},

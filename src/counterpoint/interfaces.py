@@ -15,10 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 Action = Literal["passed", "steered", "blurred", "blocked"]
 Coupling = Literal["joined", "parallel"]
+OnUnsafe = Literal["steer", "blur", "block", "flag"]
+"""What happens to a picture that the output check calls unsafe: drawn again at a higher level of
+safety, blurred, replaced by flat grey, or returned and reported."""
 
 
 class CounterpointError(Exception):
@@ -111,6 +115,12 @@ class Detector(Protocol):
     """Says of each prompt whether the safe stream has to engage; must raise rather than guess."""
 
     def __call__(self, prompts: Sequence[str]) -> list[Detection]: ...
+
+
+class PictureDetector(Protocol):
+    """Says of each finished picture whether it may be shown; must raise rather than guess."""
+
+    def __call__(self, pictures: Sequence[Image]) -> list[Detection]: ...
 
 
 class SafeEmbedding(Protocol):

@@ -1,0 +1,100 @@
+"""Look at finished pictures with one or more detectors, and hide what must not be shown.
+
+A detector that raises is an error, never "safe": the call then returns no picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+
+from counterpoint.interfaces import Detection, InvalidInput, OnUnsafe, PictureDetector, SafetyFailure
+from counterpoint.sheet import blur
+
+BLOCKED_COLOUR = (128, 128, 128)
+"""Of a blocked picture: flat grey, as a black one is also what a failed model draws."""
+
+
+def check_on_unsafe(on_unsafe: str) -> OnUnsafe:
+    """Return `on_unsafe`.
+
+    Raises:
+        InvalidInput: It is none of steer, blur, block, flag.
+    """
+    if on_unsafe not in get_args(OnUnsafe):
+        raise InvalidInput("on_unsafe", on_unsafe, ", ".join(get_args(OnUnsafe)))
+    return cast(OnUnsafe, on_unsafe)
+
+
+def to_pil(images: Any) -> list[Image.Image]:
+    """Pictures as a pipeline returns them, as RGB images.
+
+    Args:
+        images: List of PIL images, array (B, H, W, 3) or tensor (B, 3, H, W), values 0..1.
+
+    Raises:
+        InvalidInput: The pictures are latents or something else that nobody can look at.
+    """
+    allowed = "pil, np or pt: an output check has to see the picture"
+    if isinstance(images, list) and all(isinstance(image, Image.Image) for image in images):
+        return [image.convert("RGB") for image in images]
+    if isinstance(images, torch.Tensor) and images.ndim == 4 and images.shape[1] == 3:
+        images = images.detach().float().cpu().permute(0, 2, 3, 1).numpy()
+    if isinstance(images, np.ndarray) and images.ndim == 4 and images.shape[-1] == 3:
+        return [Image.fromarray(row) for row in (images.clip(0, 1) * 255).round().astype(np.uint8)]
+    raise InvalidInput("output_type", type(images).__name__, allowed)
+
+
+def like(picture: Image.Image, images: Any) -> Any:
+    """Picture in the form of one element of `images`: PIL image, (H, W, 3) array or (3, H, W) tensor."""
+    if isinstance(images, list):
+        return picture
+    values = np.asarray(picture, dtype=np.float32) / 255
+    if isinstance(images, torch.Tensor):
+        return torch.from_numpy(values).permute(2, 0, 1).to(images)
+    return values.astype(images.dtype)
+
+
+def judge(detectors: Sequence[PictureDetector], images: Any) -> list[Detection]:
+    """Merge the verdicts of several detectors: unsafe where any says so.
+
+    Args:
+        detectors: At least one.
+        images: See `to_pil`.
+
+    Raises:
+        SafetyFailure: A detector raised, or judged another number of pictures.
+        InvalidInput: See `to_pil`.
+    """
+    pictures = to_pil(images)
+    merged = [Detection(is_unsafe=False, score=0.0)] * len(pictures)
+    for detector in detectors:
+        name = type(detector).__name__
+        try:
+            verdicts = detector(pictures)
+        except Exception as error:
+            message = f"the output check {name} failed ({type(error).__name__}: {error}); nothing is returned"
+            raise SafetyFailure(message) from error
+        if len(verdicts) != len(pictures):
+            raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
+        merged = [_merge(one, other) for one, other in zip(merged, verdicts, strict=True)]
+    return merged
+
+
+def _merge(one: Detection, other: Detection) -> Detection:
+    names = one.categories.keys() | other.categories.keys()
+    return Detection(
+        is_unsafe=one.is_unsafe or other.is_unsafe,
+        score=max(one.score, other.score),
+        categories={name: max(one.categories.get(name, 0.0), other.categories.get(name, 0.0)) for name in names},
+        evidence=(*one.evidence, *other.evidence),
+    )
+
+
+def hide(picture: Image.Image, how: OnUnsafe) -> Image.Image:
+    """Blurred where `how` is "blur", else flat grey; neither can be sharpened back."""
+    return blur(picture) if how == "blur" else Image.new("RGB", picture.size, BLOCKED_COLOUR)
