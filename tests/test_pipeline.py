@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -41,32 +42,95 @@ def state(pipe: Any) -> str:
     return digest.hexdigest()
 
 
-def test_no_weight_and_no_hook_is_left_changed(tiny_pipe: Any) -> None:
+@pytest.mark.parametrize("engine", ["fused", "reference"])
+def test_no_weight_and_no_hook_is_left_changed(tiny_pipe: Any, engine: Any) -> None:
     before = state(tiny_pipe)
-    guard(tiny_pipe)([UNSAFE, BENIGN], **STEPS)
+    guard(tiny_pipe, engine=engine)([UNSAFE, BENIGN], **STEPS)
     assert state(tiny_pipe) == before
 
 
-def test_hooks_are_undone_when_the_body_raises(tiny_pipe: Any) -> None:
+@pytest.mark.parametrize("engine", ["fused", "reference"])
+def test_hooks_are_undone_when_the_body_raises(tiny_pipe: Any, engine: Any) -> None:
     before = state(tiny_pipe)
 
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        guard(tiny_pipe)(UNSAFE, callback_on_step_end=fail, **STEPS)
+        guard(tiny_pipe, engine=engine)(UNSAFE, callback_on_step_end=fail, **STEPS)
     assert state(tiny_pipe) == before
     torch.randn(2, 4, 8, 8)  # the shared-noise mode is gone: two rows are two draws
     assert not torch.equal(*torch.randn(2, 16))
 
 
-def test_reports_say_what_happened(tiny_pipe: Any) -> None:
-    out = guard(tiny_pipe)([UNSAFE, BENIGN], safety="medium", **STEPS)
+@pytest.mark.parametrize(("engine", "rows"), [("auto", 8), ("fused", 8), ("reference", 12)])
+def test_reports_say_what_happened(tiny_pipe: Any, engine: Any, rows: int) -> None:
+    out = guard(tiny_pipe, engine=engine)([UNSAFE, BENIGN], safety="medium", **STEPS)
     steered, passed = out.safety
     assert (steered.action, steered.weight, steered.tau, steered.steps_mixed) == ("steered", 0.75, 0.2, 2)
     assert (passed.action, passed.weight, passed.steps_mixed, passed.embedding) == ("passed", 0.0, 0, None)
-    assert (steered.cost.denoiser_rows, steered.cost.plain_rows) == (12, 6)  # 3 steps, guidance: 2 rows a stream
+    # 3 steps under guidance: 2 rows each. Fused: 1 row more at 2 steps; reference: another stream of 2 rows.
+    assert (steered.cost.denoiser_rows, steered.cost.plain_rows) == (rows, 6)
     assert passed.cost.denoiser_rows == passed.cost.plain_rows == 6
+    assert (steered.engine, passed.engine) == ("reference" if engine == "reference" else "fused", None)
+
+
+def test_at_full_weight_the_fused_engine_costs_what_the_plain_pipeline_does(tiny_pipe: Any) -> None:
+    cost = guard(tiny_pipe)(UNSAFE, safety="max", **STEPS).safety[0].cost
+    assert cost.denoiser_rows == cost.plain_rows == 6
+
+
+def test_parallel_streams_run_on_the_reference_engine_only(tiny_pipe: Any) -> None:
+    assert guard(tiny_pipe, coupling="parallel")(UNSAFE, **STEPS).safety[0].engine == "reference"
+    with pytest.raises(InvalidInput, match="joined streams only"):
+        guard(tiny_pipe, coupling="parallel", engine="fused")
+    with pytest.raises(InvalidInput, match="engine"):
+        guard(tiny_pipe, engine="fastest")
+
+
+def test_harmless_pictures_of_a_mixed_list_are_the_plain_ones_bit_for_bit(tiny_pipe: Any) -> None:
+    arguments = {**STEPS, "num_images_per_prompt": 2}
+    plain = tiny_pipe([BENIGN, UNSAFE, BENIGN], generator=Generator().manual_seed(0), **arguments).images
+    out = guard(tiny_pipe)([BENIGN, UNSAFE, BENIGN], generator=Generator().manual_seed(0), **arguments)
+    assert [report.action for report in out.safety] == ["passed"] * 2 + ["steered"] * 2 + ["passed"] * 2
+    for image in (0, 1, 4, 5):
+        assert (out.images[image] == plain[image]).all()
+    assert not (out.images[2:4] == plain[2:4]).all()
+
+
+@pytest.mark.parametrize("engine", ["fused", "reference"])
+def test_token_embeddings_steer_as_their_text_does(tiny_pipe: Any, engine: Any) -> None:
+    """Also beside a prompt whose safe embedding is a text."""
+    other = "a dog with a knife on a beach"
+
+    def embed(prompt: str, detection: Detection) -> SafeText:
+        safe = drop_knife(prompt, detection)
+        if prompt == other:
+            return safe
+        return SafeText(prompt_embeds=tiny_pipe.encode_prompt(safe.prompt, "cpu", 1, False)[0], chosen="by hand")
+
+    arguments = {**STEPS, "safety": "medium", "negative_prompt": ["snow"] * 3}
+
+    def run(embedding: Any) -> Any:
+        safe = guard(tiny_pipe, engine=engine, embedding=embedding)
+        return safe([UNSAFE, BENIGN, other], generator=Generator().manual_seed(0), **arguments)
+
+    out = run(embed)
+    assert abs(out.images - run(drop_knife).images).max() < 1e-5
+    assert [report.embedding for report in out.safety] == ["by hand", None, "function"]
+
+
+def test_threads_draw_what_they_draw_alone(tiny_pipe: Any) -> None:
+    """Steered and plain calls of one wrapper: the pipeline and its scheduler serve one call at a time."""
+    safe, prompts = guard(tiny_pipe), [UNSAFE, BENIGN, "a dog with a knife in a city"]
+
+    def run(prompt: str) -> Any:
+        return safe(prompt, generator=Generator().manual_seed(0), **STEPS).images
+
+    alone = [run(prompt) for prompt in prompts]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(run, prompts * 2))
+    assert all((image == alone[i % 3]).all() for i, image in enumerate(together))
 
 
 def test_the_callers_safe_prompt_is_what_the_safe_stream_is_told(tiny_pipe: Any) -> None:
@@ -152,7 +216,7 @@ def test_a_black_or_nan_picture_is_a_failure(tiny_pipe: Any, prompt: str, value:
         guard(tiny_pipe)(prompt, **STEPS)
 
 
-def test_a_pipeline_of_another_family_is_refused(tiny_pipe: Any) -> None:
+def test_a_pipeline_of_another_family_is_refused() -> None:
     with pytest.raises(InvalidInput, match="pipe"):
         SafePipeline(object())
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Action = Literal["passed", "steered", "blurred", "blocked"]
 Coupling = Literal["joined", "parallel"]
+EngineName = Literal["fused", "reference"]
 OnUnsafe = Literal["steer", "blur", "block", "flag"]
 """What happens to a picture that the output check calls unsafe: drawn again at a higher level of
 safety, blurred, replaced by flat grey, or returned and reported."""
@@ -56,7 +57,9 @@ class Detection:
     categories: dict[str, float] = field(default_factory=dict)
     """Score per category, same unit as `score`."""
     evidence: tuple[str, ...] = ()
-    """The words of the prompt that spoke for `is_unsafe`, lower case; empty where none did."""
+    """The words of the prompt that spoke for `is_unsafe`, as they stand there, lower case; empty where none did."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the verdict, without words of the prompt: why the gate could not read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,10 @@ class SafeText:
     """Safe prompt; None where `prompt_embeds` is given."""
     prompt_embeds: Tensor | None = None
     """Safe token embeddings, (1, L, D); None where `prompt` is given."""
+    chosen: str | None = None
+    """Name of the safe embedding that gave it, where another one chose; None = the one that was asked."""
+    keeps_prompt: bool = False
+    """True where the text holds the prompt's own words by design, so that the gate need not be asked about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +85,7 @@ class Cost:
     plain_rows: int
     """Rows that the plain pipeline runs for the same picture."""
     seconds: float
-    """Wall-clock seconds of the whole call, divided by its pictures."""
+    """Wall-clock seconds of the whole call, waiting for other threads included, divided by its pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +108,8 @@ class SafetyReport:
     """Name of the safe embedding; None where the picture passed."""
     coupling: Coupling | None
     cost: Cost
+    engine: EngineName | None = None
+    """The engine that ran; None where the picture passed."""
 
 
 class TextSpace(Protocol):

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.embeddings.safe_prompt import SafePrompt
 from counterpoint.embeddings.word_removal import WordRemoval
-from counterpoint.engines import reference
+from counterpoint.engines import fused, reference
+from counterpoint.engines.denoiser import one_call_at_a_time
+from counterpoint.engines.drawn import Drawn, draw_plain
+from counterpoint.families import Family, classes_of, family_of, readers, token_limit
 from counterpoint.interfaces import (
     Action,
     Cost,
-    CounterpointError,
     Coupling,
     Detection,
     Detector,
+    EngineName,
     InvalidInput,
     SafeEmbedding,
     SafeText,
@@ -32,25 +32,29 @@ from counterpoint.interfaces import (
 from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pictures import check_pictures
-from counterpoint.request import Request, check_call, check_family, check_tensors, check_texts
-from counterpoint.text_space import StableDiffusionText
+from counterpoint.request import Request, check_call, check_tensors, check_texts
+from counterpoint.safe_text import safe_texts
+from counterpoint.text_space import EncoderText, StableDiffusionText
 from counterpoint.thresholds import threshold_for
 
 
 class SafePipeline:
-    """Wrap a text-to-image pipeline: the same call, the same output object, plus `.safety`.
+    """Wrap a diffusers pipeline: the same call, the same output object, plus `.safety`.
 
     A call in which no prompt is unsafe, or whose safety is 0, *is* the plain pipeline's call. In a
-    list with both kinds of prompts the harmless ones share a batch with the others, so that their
-    pictures agree with the plain call's to float rounding only.
+    list with both kinds of prompts the pictures of the harmless ones are the plain call's, too: bit
+    for bit with the fused engine, whose batch is the plain one, and to float rounding with the
+    reference engine, whose batch is larger. Threads that draw with one denoiser wait for each other.
 
     Args:
-        pipe: Any diffusers pipeline that takes `prompt_embeds`; Stable Diffusion 1.x and 2.x now.
+        pipe: A pipeline of one of `counterpoint.families`.
         safety: The dial, 0..1 or off, low, medium, high, max; each call may name another.
         detector: The gate; by default similarity to unsafe concepts in the pipeline's text encoder.
         embedding: What the safe stream is told where the call gives no `safe_prompt`.
         coupling: "joined" or "parallel" streams, see `engines.reference.run`.
         schedule: Weight and tau in place of the dial's; safety 0 still means off.
+        engine: "fused" runs only the rows it needs, "reference" is literal and twice as dear; "auto"
+            takes the fused engine for joined streams and the reference engine for parallel ones.
 
     Raises:
         InvalidInput: An argument is not allowed, or the pipeline's family is not supported.
@@ -65,13 +69,15 @@ class SafePipeline:
         embedding: SafeEmbedding | None = None,
         coupling: Coupling = "joined",
         schedule: MixingSchedule | None = None,
+        engine: Literal["auto", "fused", "reference"] = "auto",
     ) -> None:
         if coupling not in ("joined", "parallel"):
             raise InvalidInput("coupling", coupling, "joined or parallel")
-        check_family(pipe)
+        self.family = family_of(pipe)
+        self.engine = _resolve_engine(engine, coupling, self.family.engines(classes_of(pipe)))
         self.pipe = pipe
         self.safety = resolve_safety(safety)
-        self.text = StableDiffusionText(pipe)
+        self.text = _text_space(pipe, self.family)
         self.detector = detector or ConceptSimilarity(self.text, threshold=threshold_for(self.text))
         self.embedding = embedding or WordRemoval()
         self.coupling: Coupling = coupling
@@ -106,15 +112,16 @@ class SafePipeline:
         request = self._read(prompt, safety, safe_prompt, call)
         embedding = self.embedding if safe_prompt is None else SafePrompt(safe_prompt)
         as_tuple = not request.call.pop("return_dict", True)
-        with _counting_rows(self.pipe) as rows:
-            if request.engaged:
-                output, weights = self._steer(request, embedding)
-            else:
-                output, weights = self.pipe(prompt=request.prompt, **request.call), []
-        flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(output.images)
-        check_pictures([image for image, is_black in zip(output.images, flagged, strict=True) if not is_black])
+        with one_call_at_a_time(self.pipe):
+            safe = self._safe_texts(request, embedding)
+            drawn = self._steer(request, safe) if safe else self._draw_plain(request)
+        output = drawn.output
+        pictures = getattr(output, self.family.output)
+        flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(pictures)
+        check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
         seconds = (time.perf_counter() - started) / request.num_images
-        output.safety = self._reports(request, embedding, weights, flagged, sum(rows), seconds)
+        names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
+        output.safety = self._reports(request, names, drawn, flagged, seconds)
         if as_tuple:
             return (*(getattr(output, part.name) for part in fields(output)), output.safety)
         return output
@@ -126,13 +133,13 @@ class SafePipeline:
             raise InvalidInput("prompt", prompt, "a text or a list of texts")
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         check_texts(self.text, prompts, safe_prompt)
-        check_call(self.pipe, call)
+        check_call(self.pipe, self.family, call)
         dial = self.safety if safety is None else resolve_safety(safety)
         schedule = self.schedule if self.schedule is not None and dial > 0.0 else schedule_for(dial)
         request = Request(
-            prompt=prompt if isinstance(prompt, str) else prompts,
+            prompt=prompt if isinstance(prompt, str) else list(prompts),  # Z-Image writes into its list
             prompts=prompts,
-            num_images_per_prompt=int(call.get("num_images_per_prompt") or 1),
+            num_images_per_prompt=int(call.get(self.family.num_per_prompt) or 1),
             schedule=schedule,
             safety=dial,
             detections=self._detect(prompts),
@@ -150,121 +157,118 @@ class SafePipeline:
             raise SafetyFailure(f"the gate judged {len(detections)} of {len(prompts)} prompts; nothing is drawn")
         return detections
 
-    def _steer(self, request: Request, embedding: SafeEmbedding) -> tuple[Any, list[float]]:
-        call, engaged, n = dict(request.call), request.engaged, request.num_images_per_prompt
+    def _safe_texts(self, request: Request, embedding: SafeEmbedding) -> dict[int, SafeText]:
+        """Return what the safe stream is told, by the index of the engaged prompt."""
+        indices = sorted({request.prompt_of(image) for image in request.engaged})
+        safe = safe_texts(
+            {index: (request.prompts[index], request.detections[index]) for index in indices},
+            embedding,
+            text_space=self.text,
+            is_unsafe=lambda text: self._detect([text])[0].is_unsafe,
+        )
+        if any(text.prompt_embeds is not None for text in safe.values()):
+            if not isinstance(self.text, StableDiffusionText):
+                raise InvalidInput("embedding", "token embeddings", f"a text; {self.family.name} has further encoders")
+            if request.call.get("clip_skip") is not None:
+                raise InvalidInput("clip_skip", request.call["clip_skip"], "None with this safe embedding")
+        return safe
+
+    def _draw_plain(self, request: Request) -> Drawn:
+        return draw_plain(self.pipe, {"prompt": request.prompt, **request.call}, request.num_images)
+
+    def _steer(self, request: Request, safe: dict[int, SafeText]) -> Drawn:
+        if self.engine == "reference":
+            return self._steer_by_reference(request, safe)
+        return fused.run(
+            self.pipe,
+            {"prompt": request.prompt, **request.call},
+            self._safe_call(request, safe),
+            request.schedule,
+            num_images=request.num_images,
+            engaged=request.engaged,
+        )
+
+    def _safe_call(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
+        """Return the arguments that differ in the safe stream: the prompt, or its token embeddings."""
+        texts = [(safe[i].prompt if i in safe else None) or prompt for i, prompt in enumerate(request.prompts)]
+        if all(text.prompt_embeds is None for text in safe.values()):
+            return {"prompt": texts[0] if isinstance(request.prompt, str) else texts}
+        assert isinstance(self.text, StableDiffusionText)
+        embeds = [
+            given
+            if index in safe and (given := safe[index].prompt_embeds) is not None
+            else self.text.encode_for(request.call, text)[0]
+            for index, text in enumerate(texts)
+        ]
+        return {"prompt": None, "prompt_embeds": torch.cat([part.to(self.pipe._execution_device) for part in embeds])}
+
+    def _steer_by_reference(self, request: Request, safe: dict[int, SafeText]) -> Drawn:
+        assert isinstance(self.text, StableDiffusionText)
+        call, n = dict(request.call), request.num_images_per_prompt
         generator, latents = call.pop("generator", None), call.pop("latents", None)
-        prompt_embeds, negative = self._encode(request.prompt, call.pop("negative_prompt", None), call)
+        prompt_embeds, negative = self.text.encode_for(call, request.prompt, call.pop("negative_prompt", None))
         call.pop("num_images_per_prompt", None)
-        safe = {p: self._safe_embeds(request, embedding, p) for p in sorted({i // n for i in engaged})}
+        safe_embeds = {
+            index: self.text.encode_for(call, text.prompt or "")[0]
+            if text.prompt_embeds is None
+            else text.prompt_embeds
+            for index, text in safe.items()
+        }
         streams = reference.Streams(
             prompt_embeds=prompt_embeds.repeat_interleave(n, dim=0),
             negative_prompt_embeds=None if negative is None else negative.repeat_interleave(n, dim=0),
-            safe_prompt_embeds=torch.cat([safe[i // n] for i in engaged]).to(prompt_embeds),
-            engaged=engaged,
+            safe_prompt_embeds=torch.cat([safe_embeds[request.prompt_of(i)] for i in request.engaged]).to(
+                prompt_embeds
+            ),
+            engaged=request.engaged,
         )
-        output, weights = reference.run(
+        return reference.run(
             self.pipe, streams, request.schedule,
             coupling=self.coupling, generator=generator, latents=latents, call=call,
         )  # fmt: skip
-        for name, value in dict(output).items():
-            if value is not None:
-                output[name] = _pick_rows(value, streams.output_rows)
-        return output, weights
-
-    @torch.no_grad()
-    def _encode(
-        self, prompt: str | list[str], negative_prompt: Any, call: dict[str, Any]
-    ) -> tuple[Tensor, Tensor | None]:
-        """Encode as the pipeline's own call would: (B, L, D) each, None where guidance is off."""
-        default = inspect.signature(type(self.pipe).__call__).parameters["guidance_scale"].default
-        with_guidance = call.get("guidance_scale", default) > 1.0
-        attention = call.get("cross_attention_kwargs") or {}
-        embeds, negative = self.pipe.encode_prompt(
-            prompt=prompt,
-            device=self.pipe._execution_device,
-            num_images_per_prompt=1,
-            do_classifier_free_guidance=with_guidance,
-            negative_prompt=negative_prompt,
-            lora_scale=attention.get("scale"),
-            clip_skip=call.get("clip_skip"),
-        )
-        return embeds, negative if with_guidance else None
-
-    def _safe_embeds(self, request: Request, embedding: SafeEmbedding, index: int) -> Tensor:
-        """Safe token embeddings of one prompt, (1, L, D)."""
-        try:
-            safe: SafeText = embedding(request.prompts[index], request.detections[index])
-            if safe.prompt_embeds is None:
-                if not safe.prompt:
-                    raise SafetyFailure("the safe embedding gave neither a text nor embeddings")
-                self._check_safe_text(safe.prompt, embedding)
-                embeds, _ = self._encode(safe.prompt, None, request.call)
-            else:
-                if request.call.get("clip_skip") is not None:
-                    raise InvalidInput("clip_skip", request.call["clip_skip"], "None with this safe embedding")
-                embeds = safe.prompt_embeds
-            if not bool(torch.isfinite(embeds).all()):
-                raise SafetyFailure("the safe embedding holds NaN or infinity; nothing is drawn")
-        except CounterpointError:
-            raise
-        except Exception as error:
-            message = f"the safe embedding failed ({type(error).__name__}: {error}); nothing is drawn"
-            raise SafetyFailure(message) from error
-        return embeds
-
-    def _check_safe_text(self, text: str, embedding: SafeEmbedding) -> None:
-        """Ask the gate about the safe text, too, unless it holds the prompt by design."""
-        self.text.check_length("safe_prompt", text)
-        if getattr(embedding, "keeps_prompt", False) or not self._detect([text])[0].is_unsafe:
-            return
-        if isinstance(embedding, SafePrompt):
-            raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
-        raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")
 
     def _reports(
-        self, request: Request, embedding: SafeEmbedding, weights: list[float], flagged: Sequence[bool],
-        denoiser_rows: int, seconds: float,
-    ) -> list[SafetyReport]:  # fmt: skip
-        # All rows, shared out: an engaged picture has two streams.
-        parts = request.num_images + len(request.engaged)
+        self, request: Request, names: dict[int, str], drawn: Drawn, flagged: Sequence[bool], seconds: float
+    ) -> list[SafetyReport]:
+        """Return one report a picture; `names` says which safe embedding spoke for which prompt."""
         reports = []
         for image in range(request.num_images):
             steered = image in request.engaged
-            detection = request.detections[image // request.num_images_per_prompt]
+            detection = request.detections[request.prompt_of(image)]
             action: Action = "blocked" if flagged[image] else "steered" if steered else "passed"
-            rows = denoiser_rows // parts
             reports.append(
                 SafetyReport(
                     action=action,
                     safety=request.safety,
-                    weight=max(weights) if steered else 0.0,
+                    weight=max(drawn.weights) if steered else 0.0,
                     tau=request.schedule.tau if steered else 1.0,
-                    steps_mixed=sum(weight > 0.0 for weight in weights) if steered else 0,
+                    steps_mixed=sum(weight > 0.0 for weight in drawn.weights) if steered else 0,
                     score=detection.score,
                     categories=dict(detection.categories),
-                    embedding=type(embedding).__name__ if steered else None,
+                    embedding=names[request.prompt_of(image)] if steered else None,
                     coupling=self.coupling if steered else None,
-                    cost=Cost(denoiser_rows=rows * (2 if steered else 1), plain_rows=rows, seconds=seconds),
+                    engine=self.engine if steered else None,
+                    cost=Cost(denoiser_rows=drawn.rows[image], plain_rows=drawn.plain_rows, seconds=seconds),
                 )
             )
         return reports
 
 
-def _pick_rows(value: Any, rows: list[int]) -> Any:
-    """Pick rows of a list, array or tensor whose first axis is the batch."""
-    return [value[row] for row in rows] if isinstance(value, list) else value[rows]
+def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineName]) -> EngineName:
+    if engine not in ("auto", "fused", "reference"):
+        raise InvalidInput("engine", engine, "auto, fused or reference")
+    wanted: EngineName = "reference" if engine == "reference" or coupling == "parallel" else "fused"
+    if engine == "fused" and coupling == "parallel":
+        raise InvalidInput("engine", engine, "reference or auto: the fused engine knows joined streams only")
+    if wanted not in available:
+        field = "engine" if engine == "reference" else "coupling"
+        raise InvalidInput(field, engine if field == "engine" else coupling, "this pipeline has the fused engine only")
+    return wanted
 
 
-@contextmanager
-def _counting_rows(pipe: Any) -> Any:
-    """Count the rows that the denoiser runs inside the block; the hook is gone afterwards."""
-    rows: list[int] = []
-
-    def count(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        rows.append(len(args[0] if args else kwargs["sample"]))
-
-    handle = pipe.unet.register_forward_pre_hook(count, with_kwargs=True)
-    try:
-        yield rows
-    finally:
-        handle.remove()
+def _text_space(pipe: Any, family: Family) -> EncoderText:
+    """Return what the gate reads with: the first text encoder; the last one says how long a prompt may be."""
+    if family.takes_embeddings:
+        return StableDiffusionText(pipe)
+    pairs = readers(pipe, family)
+    return EncoderText(*pairs[0], max_tokens=token_limit(pipe, family), reader=pairs[-1][0])

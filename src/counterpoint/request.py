@@ -14,12 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterpoint.families import Family
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.mixing import MixingSchedule
-from counterpoint.text_space import StableDiffusionText
-
-OWN_ARGUMENTS = frozenset({"prompt_embeds", "negative_prompt_embeds"})
-"""Arguments of the pipeline that SafePipeline sets itself: the gate has to read the text."""
+from counterpoint.text_space import EncoderText
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,20 +42,14 @@ class Request:
         """Indices of the engaged pictures; none where the weight is 0."""
         if self.schedule.weight == 0.0 or self.schedule.tau >= 1.0:
             return ()
-        n = self.num_images_per_prompt
-        return tuple(i for i in range(self.num_images) if self.detections[i // n].is_unsafe)
+        return tuple(i for i in range(self.num_images) if self.detections[self.prompt_of(i)].is_unsafe)
+
+    def prompt_of(self, image: int) -> int:
+        """Index of the prompt that a picture is drawn from."""
+        return image // self.num_images_per_prompt
 
 
-def check_family(pipe: Any) -> None:
-    """Raise InvalidInput unless `pipe` is a pipeline that the engine can drive."""
-    allowed = "a text-to-image pipeline with a unet, prompt_embeds and callback_on_step_end, as SD 1.x and 2.x"
-    arguments = inspect.signature(type(pipe).__call__).parameters
-    needed = {"prompt", "prompt_embeds", "latents", "guidance_scale", "callback_on_step_end"}
-    if not needed <= set(arguments) or "image" in arguments or getattr(pipe, "unet", None) is None:
-        raise InvalidInput("pipe", type(pipe).__name__, allowed)
-
-
-def check_texts(text_space: StableDiffusionText, prompts: list[str], safe_prompt: str | None) -> None:
+def check_texts(text_space: EncoderText, prompts: list[str], safe_prompt: str | None) -> None:
     """Check that each text holds words, and no more than the encoder reads."""
     if not prompts:
         raise InvalidInput("prompt", prompts, "at least one text")
@@ -70,15 +62,18 @@ def check_texts(text_space: StableDiffusionText, prompts: list[str], safe_prompt
         text_space.check_length(name, text)
 
 
-def check_call(pipe: Any, call: dict[str, Any]) -> None:
+def check_call(pipe: Any, family: Family, call: dict[str, Any]) -> None:
     """Check the pipeline's own arguments where a wrong one would fail late, or unclearly."""
     known = set(inspect.signature(type(pipe).__call__).parameters) - {"self", "prompt"}
+    own = family.own_arguments(type(pipe))
     for name, value in call.items():
-        if name in OWN_ARGUMENTS and value is not None:
-            raise InvalidInput(name, "embeddings", "None; give the prompt as text, the gate has to read it")
+        if name in own and value is not None:
+            raise InvalidInput(
+                name, type(value).__name__, "None; give all the text as `prompt`, the gate has to read it"
+            )
         if name not in known:
             raise InvalidInput(name, value, f"an argument of {type(pipe).__name__}")
-    for name in ("num_inference_steps", "num_images_per_prompt"):
+    for name in ("num_inference_steps", family.num_per_prompt):
         value = call.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InvalidInput(name, value, "a whole number from 1")

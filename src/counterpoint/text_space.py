@@ -1,11 +1,13 @@
 """A pipeline's own text encoder as detectors and safe embeddings see it.
 
-This is the seam for further model families: one class per way of encoding text. Here: pipelines
-with one tokenizer and one text encoder (Stable Diffusion 1.x and 2.x, the embedded model).
+`EncoderText` reads with any tokenizer and encoder; `StableDiffusionText` also gives the token
+embeddings that the picture is drawn from, for pipelines with one of each (Stable Diffusion 1.x and
+2.x, the embedded model). `counterpoint.families` says what reads in which pipeline.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +19,83 @@ from counterpoint.interfaces import InvalidInput
 BATCH_SIZE = 256
 
 
-class StableDiffusionText:
+class EncoderText:
+    """Text space of one tokenizer and one text encoder; they are read, never changed.
+
+    Args:
+        tokenizer: A tokenizer of transformers, or a processor that holds one.
+        encoder: Its text encoder, or a language model whose hidden states serve as one.
+        max_tokens: Tokens that the pipeline reads of a prompt; the reader's own limit holds as well.
+        reader: The tokenizer that the limit counts in, where another encoder reads more than this one.
+    """
+
+    def __init__(self, tokenizer: Any, encoder: Any, *, max_tokens: int | None = None, reader: Any = None) -> None:
+        self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        self.encoder = encoder
+        self.reader = getattr(reader, "tokenizer", reader) or self.tokenizer
+        own = int(self.reader.model_max_length)
+        self.max_tokens = own if max_tokens is None else min(max_tokens, own)
+
+    @property
+    def fingerprint(self) -> str:
+        """Class, width and number of parameters of the encoder: what a threshold was fitted for."""
+        config = getattr(self.encoder.config, "text_config", self.encoder.config)
+        width = getattr(config, "hidden_size", None) or config.d_model
+        count = sum(parameter.numel() for parameter in self.encoder.parameters())
+        return f"{type(self.encoder).__name__}-{width}-{count}"
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of `text`, special ones included."""
+        return len(self.reader(text).input_ids)
+
+    def check_length(self, field: str, text: str) -> None:
+        """Raise InvalidInput where the encoder would cut `text` off, so that the gate saw more."""
+        count = self.count_tokens(text)
+        if count > self.max_tokens:
+            raise InvalidInput(field, f"{count} tokens", f"at most {self.max_tokens} tokens, the encoder's limit")
+
+    @torch.no_grad()
+    def pooled(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors (B, D) on the CPU: mean over the words' tokens of each text read alone."""
+        parts = []
+        for start in range(0, len(texts), BATCH_SIZE):
+            tokens = self._tokenize(texts[start : start + BATCH_SIZE], padding="longest").to(self.encoder.device)
+            hidden = self._hidden(tokens.input_ids, tokens.attention_mask)  # (B, L, D)
+            mask = self._word_mask(tokens).to(hidden)[..., None]  # (B, L, 1)
+            mean = (hidden * mask).sum(1) / mask.sum(1).clamp_min(1)
+            parts.append(torch.nn.functional.normalize(mean.float(), dim=-1).cpu())
+        return torch.cat(parts)
+
+    def _hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        if getattr(output, "last_hidden_state", None) is None:  # a language model with a head
+            output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+            last: Tensor = output.hidden_states[-1]
+            return last
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+    def _tokenize(self, texts: Sequence[str], padding: str) -> Any:
+        limit = min(int(self.tokenizer.model_max_length), self.max_tokens)
+        return self.tokenizer(
+            list(texts), padding=padding, max_length=limit, truncation=True, return_tensors="pt",
+            return_special_tokens_mask=True,
+        )  # fmt: skip
+
+    @staticmethod
+    def _word_mask(tokens: Any) -> Tensor:
+        mask: Tensor = tokens.attention_mask.bool() & ~tokens.special_tokens_mask.bool()
+        return mask
+
+
+class StableDiffusionText(EncoderText):
     """Text space of a pipeline with `tokenizer`, `text_encoder` and `encode_prompt`.
 
     Args:
         pipe: The pipeline; it is read, never changed.
 
     Raises:
-        InvalidInput: The pipeline has no such parts, so its family is not supported.
+        InvalidInput: The pipeline has no such parts, or more than one of each.
     """
 
     def __init__(self, pipe: Any) -> None:
@@ -34,29 +105,8 @@ class StableDiffusionText:
             raise InvalidInput(
                 "pipe", type(pipe).__name__, "a pipeline with one tokenizer and one text encoder, as SD 1.x and 2.x"
             )
+        super().__init__(pipe.tokenizer, pipe.text_encoder)
         self.pipe = pipe
-
-    @property
-    def fingerprint(self) -> str:
-        """Class, width and number of parameters of the encoder: what a threshold was fitted for."""
-        encoder = self.pipe.text_encoder
-        count = sum(parameter.numel() for parameter in encoder.parameters())
-        return f"{type(encoder).__name__}-{encoder.config.hidden_size}-{count}"
-
-    @property
-    def max_tokens(self) -> int:
-        """Tokens that the encoder reads, special ones included."""
-        return int(self.pipe.tokenizer.model_max_length)
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of `text`, special ones included."""
-        return len(self.pipe.tokenizer(text).input_ids)
-
-    def check_length(self, field: str, text: str) -> None:
-        """Raise InvalidInput where the encoder would cut `text` off, so that the gate saw more."""
-        count = self.count_tokens(text)
-        if count > self.max_tokens:
-            raise InvalidInput(field, f"{count} tokens", f"at most {self.max_tokens} tokens, the encoder's limit")
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -69,24 +119,20 @@ class StableDiffusionText:
         return embeds, self._word_mask(tokens).to(embeds.device)
 
     @torch.no_grad()
-    def pooled(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors (B, D) on the CPU: mean over the words' tokens of each text read alone."""
-        encoder, parts = self.pipe.text_encoder, []
-        for start in range(0, len(texts), BATCH_SIZE):
-            tokens = self._tokenize(texts[start : start + BATCH_SIZE], padding="longest").to(encoder.device)
-            hidden = encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
-            mask = self._word_mask(tokens).to(hidden.last_hidden_state)[..., None]  # (B, L, 1)
-            mean = (hidden.last_hidden_state * mask).sum(1) / mask.sum(1).clamp_min(1)
-            parts.append(torch.nn.functional.normalize(mean.float(), dim=-1).cpu())
-        return torch.cat(parts)
-
-    def _tokenize(self, texts: Sequence[str], padding: str) -> Any:
-        return self.pipe.tokenizer(
-            list(texts), padding=padding, max_length=self.max_tokens, truncation=True, return_tensors="pt",
-            return_special_tokens_mask=True,
-        )  # fmt: skip
-
-    @staticmethod
-    def _word_mask(tokens: Any) -> Tensor:
-        mask: Tensor = tokens.attention_mask.bool() & ~tokens.special_tokens_mask.bool()
-        return mask
+    def encode_for(
+        self, call: dict[str, Any], prompt: str | list[str], negative_prompt: Any = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Encode as this call of the pipeline would: (B, L, D) each, the second None where guidance is off."""
+        default = inspect.signature(type(self.pipe).__call__).parameters["guidance_scale"].default
+        with_guidance = call.get("guidance_scale", default) > 1.0
+        attention = call.get("cross_attention_kwargs") or {}
+        embeds, negative = self.pipe.encode_prompt(
+            prompt=prompt,
+            device=self.pipe._execution_device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=with_guidance,
+            negative_prompt=negative_prompt,
+            lora_scale=attention.get("scale"),
+            clip_skip=call.get("clip_skip"),
+        )
+        return embeds, negative if with_guidance else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
 from counterpoint.scenes.captions import caption
 from counterpoint.scenes.world import Scene, sample_scene
-from counterpoint.text_space import StableDiffusionText
+from counterpoint.text_space import EncoderText, StableDiffusionText
 
 PATH = Path(__file__).with_name("thresholds.json")
 NUM_PROMPTS = 400
@@ -30,13 +30,13 @@ def validation_captions(num_prompts: int = NUM_PROMPTS, seed: int = SEED) -> tup
     return [text for unsafe, text in texts if unsafe], [text for unsafe, text in texts if not unsafe]
 
 
-def calibrate(text: StableDiffusionText) -> Calibration:
+def calibrate(text: EncoderText) -> Calibration:
     """Fit the gate's threshold for this text encoder."""
     unsafe, benign = validation_captions()
     return fit_threshold(text, unsafe, benign)
 
 
-def threshold_for(text: StableDiffusionText) -> float:
+def threshold_for(text: EncoderText) -> float:
     """Return the threshold for this text encoder: the stored one, or a fresh fit."""
     stored = json.loads(PATH.read_text(encoding="utf-8")).get(text.fingerprint)
     return float(stored["threshold"]) if stored else calibrate(text).threshold

@@ -223,7 +223,7 @@ def test_check_prints_one_json_object_a_prompt(tiny_model_path: str) -> None:
 
 def test_check_shows_bars_to_people(tiny_model_path: str) -> None:
     result = run("check", RISKY, "--model", tiny_model_path)
-    assert "prompt 1: unsafe  score 0.90  because of: knife" in result.stdout
+    assert "prompt 1: unsafe  score 1.00  because of: knife" in result.stdout
     assert "violence" in result.stdout and "█" in result.stdout
 
 

@@ -101,8 +101,32 @@ def test_an_unsafe_word_inside_a_harmless_phrase_does_not_engage_but_one_beside_
             return rows
 
     guard = ConceptSimilarity(Phrases(), threshold=0.9, concepts=CONCEPTS, harmless=["fork and knife"])
-    found = guard(["a cat with a fork and knife", "a cat with a fork and knife and a knife", "fork and knife"])
-    assert [detection.is_unsafe for detection in found] == [False, True, False]
+    prompts = [
+        "a cat with a fork and knife",
+        "a cat with a fork and knife and a knife",
+        "fork and knife",
+        "fork, and knife",
+    ]
+    assert [detection.is_unsafe for detection in guard(prompts)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("typed", "evidence"), [("k n i f e", "k n i f e"), ("kn-ife", "kn ife"), ("BLADE", "blade")])
+def test_evidence_is_the_words_as_they_stand_in_the_prompt(typed: str, evidence: str) -> None:
+    assert gate()([f"a cat with a {typed}"])[0].evidence == (evidence,)
+
+
+def test_own_concepts_join_the_others() -> None:
+    guard = ConceptSimilarity(
+        WordSpace(),
+        threshold=0.9,
+        concepts=CONCEPTS,
+        extra_concepts={"places": ["beach"], "other": ["cat"]},
+        harmless=(),
+    )
+    found = guard(["a gun", "on the beach", "a cat"])
+    assert all(verdict.is_unsafe for verdict in found)
+    assert found[1].categories["places"] == pytest.approx(1.0) and found[2].categories["other"] == pytest.approx(1.0)
+    assert not gate()(["a cat on the beach"])[0].is_unsafe
 
 
 def test_evidence_is_the_best_windows_apart() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
+from counterpoint.embeddings.auto import Auto
+from counterpoint.embeddings.external_encoder import ExternalEncoder
+from counterpoint.embeddings.leace import Leace
 from counterpoint.embeddings.projection import Projection, concept_basis, project_off
 from counterpoint.embeddings.safe_prompt import SafePrompt
 from counterpoint.embeddings.safety_context import SafetyContext
 from counterpoint.embeddings.word_removal import WordRemoval
+from counterpoint.embeddings.word_replacement import REPLACEMENTS, WordReplacement
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.text_space import StableDiffusionText
 
@@ -78,3 +84,101 @@ def test_projection_refuses_what_it_cannot_do(tiny_pipe: Any) -> None:
         Projection(text, ["knife"], rank=2)
     with pytest.raises(InvalidInput, match="strength"):
         Projection(text, ["knife"], rank=1, strength=2.0)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "evidence", "safe"),
+    [
+        ("a chef with a knife in a room", ("knife",), "a chef with a paintbrush in a room"),
+        ("a chef with a sword", ("sword",), "a chef with an umbrella"),
+        ("an axe in a room", ("axe",), "a broom in a room"),
+        ("a man with knives and swords", ("sword",), "a man with knives and umbrella"),
+        ("a man with a crossbow", ("crossbow",), "a man with a flower"),
+        (
+            "a man with a knife and a mug of beer",
+            ("knife", "mug of beer"),
+            "a man with a paintbrush and a glass of milk",
+        ),
+    ],
+)
+def test_risky_words_become_harmless_ones(prompt: str, evidence: tuple[str, ...], safe: str) -> None:
+    assert WordReplacement()(prompt, Detection(is_unsafe=True, score=1.0, evidence=evidence)).prompt == safe
+
+
+@pytest.mark.parametrize("evidence", [(), ("sword",)])
+def test_words_that_cannot_be_replaced_are_an_error(evidence: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="give a safe_prompt"):
+        WordReplacement()("a man with a knife", Detection(is_unsafe=True, score=1.0, evidence=evidence))
+
+
+def test_every_default_concept_has_a_harmless_word_that_is_no_concept() -> None:
+    concepts = {word for words in DEFAULT_CONCEPTS.values() for word in words}
+    assert concepts <= REPLACEMENTS.keys()
+    assert not concepts & set(REPLACEMENTS.values())
+
+
+def test_erasure_leaves_no_linear_trace_and_keeps_padding(tiny_pipe: Any) -> None:
+    pytest.importorskip("concept_erasure", reason="the extra `erase` is not installed")
+    text = StableDiffusionText(tiny_pipe)
+    people, places = ("man", "woman", "chef", "robot"), ("forest", "beach", "room", "city")
+    unsafe = [f"a {who} with a knife in a {where}" for who in people for where in places]
+    harmless = [f"a {who} with a guitar in a {where}" for who in people for where in places]
+    leace = Leace(text, unsafe, harmless)
+
+    def gap(embeds: list[torch.Tensor], masks: list[torch.Tensor]) -> torch.Tensor:
+        means = [tokens[mask].float().mean(0) for tokens, mask in zip(embeds, masks, strict=True)]
+        return (means[0] - means[1]).norm()
+
+    sides = [text.encode(texts) for texts in (unsafe, harmless)]
+    masks = [mask for _, mask in sides]
+    before = gap([embeds for embeds, _ in sides], masks)
+    erased = [torch.cat([leace(prompt, UNSAFE).prompt_embeds for prompt in texts]) for texts in (unsafe, harmless)]  # type: ignore[misc]
+    assert before > 0.05
+    assert gap(erased, masks) < before / 20
+    torch.testing.assert_close(erased[0][~masks[0]], sides[0][0][~masks[0]], rtol=0, atol=0)
+
+
+def test_erasure_needs_texts_of_both_kinds(tiny_pipe: Any) -> None:
+    with pytest.raises(InvalidInput, match="harmless: got '1 texts'"):
+        Leace(StableDiffusionText(tiny_pipe), ["a knife", "a sword"], ["a cat"])
+
+
+def test_auto_takes_the_first_that_answers_and_names_it() -> None:
+    found = Detection(is_unsafe=True, score=1.0, categories={"violence": 0.9, "shocking": 0.2}, evidence=("knife",))
+    auto = Auto(otherwise=[WordRemoval(), SafetyContext()], by_category={"violence": [WordReplacement()]})
+    assert auto("a man with a knife", found).chosen == "WordReplacement"
+    other = Detection(is_unsafe=True, score=1.0, categories={"shocking": 0.9}, evidence=("skull",))
+    assert auto("a man with a skull", other).prompt == "a man"
+    wordless = Detection(is_unsafe=True, score=1.0, categories={"violence": 0.9})
+    answer = auto("a man with a thing", wordless)
+    assert (answer.chosen, answer.keeps_prompt) == ("SafetyContext", True)
+
+
+def test_auto_tells_every_reason_when_nobody_answers() -> None:
+    with pytest.raises(ValueError, match=r"WordRemoval: .*; WordReplacement: "):
+        Auto(otherwise=[WordRemoval(), WordReplacement()])("a man", Detection(is_unsafe=True, score=1.0))
+    with pytest.raises(InvalidInput, match="otherwise"):
+        Auto(otherwise=[])
+
+
+def test_another_encoder_is_heard_by_the_safe_stream_only(tiny_pipe: Any, tmp_path: Path) -> None:
+    own = tiny_pipe.text_encoder
+    own.save_pretrained(tmp_path / "same")
+    with torch.no_grad():
+        other = type(own)(own.config).eval()
+        other.embeddings.word_embeddings.weight.normal_(std=3.0)
+    plain, _ = StableDiffusionText(tiny_pipe).encode(["a man with a knife"])
+    same = ExternalEncoder.from_pretrained(tiny_pipe, tmp_path / "same")("a man with a knife", UNSAFE)
+    assert torch.equal(same.prompt_embeds, plain)  # type: ignore[arg-type]
+    heard = ExternalEncoder(tiny_pipe, other)("a man with a knife", UNSAFE).prompt_embeds
+    assert (heard - plain).abs().max() > 0.1  # type: ignore[operator]
+    assert tiny_pipe.text_encoder is own
+
+
+def test_an_encoder_that_does_not_fit_is_refused(tiny_pipe: Any, tmp_path: Path) -> None:
+    own = tiny_pipe.text_encoder
+    config = type(own.config)(**{**own.config.to_dict(), "hidden_size": 16})
+    with pytest.raises(InvalidInput, match="hidden_size 16"):
+        ExternalEncoder(tiny_pipe, type(own)(config))
+    with pytest.raises(InvalidInput, match="loading failed"):
+        ExternalEncoder.from_pretrained(tiny_pipe, tmp_path / "nothing")

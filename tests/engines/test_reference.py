@@ -41,7 +41,7 @@ def with_scheduler(pipe: Any, name: str) -> Any:
 
 
 def guard(pipe: Any, **options: Any) -> SafePipeline:
-    return SafePipeline(pipe, detector=KnifeGate(), **options)
+    return SafePipeline(pipe, detector=KnifeGate(), **{"engine": "reference", **options})
 
 
 def assert_close_by_range(actual: Tensor, expected: Tensor, tolerance: float = 1e-4) -> None:

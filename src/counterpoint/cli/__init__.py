@@ -12,6 +12,7 @@ import typer
 
 from counterpoint.cli.check import check
 from counterpoint.cli.compare import compare
+from counterpoint.cli.families import families
 from counterpoint.cli.generate import generate
 from counterpoint.cli.levels import levels
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (generate, compare, check, levels):
+for command in (generate, compare, check, levels, families):
     app.command()(command)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from counterpoint.cli import drawing, options
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.normalise import normalise
 
 BAR_WIDTH = 24
 
@@ -22,15 +23,20 @@ def check(
 ) -> None:
     """Say of each prompt whether the gate engages.
 
-    Nothing is drawn. JSON: one object a line and prompt, in order. The exit code is 0 whatever the verdicts.
+    All detectors have a say: similarity to unsafe concepts, the word list, whether the prompt can be
+    read at all, and the rule on minors. Nothing is drawn. JSON: one object a line and prompt, in
+    order. The exit code is 0 whatever the verdicts.
     """
     with options.exit_codes():
         texts = _read_prompts(prompts)
+        from counterpoint.gate import with_second_opinions
+
         safe = drawing.load_safe_pipeline(model)
         for text in texts:
-            safe.text.check_length("prompt", text)
+            for read_as in {text, normalise(text)}:  # the gate reads the second
+                safe.text.check_length("prompt", read_as)
         try:
-            detections = safe.detector(texts)
+            detections = with_second_opinions(safe.detector)(texts)
         except Exception as error:
             raise SafetyFailure(f"the gate failed ({type(error).__name__}: {error})") from error
         for number, (text, detection) in enumerate(zip(texts, detections, strict=True), start=1):
@@ -73,6 +79,7 @@ def _verdict(text: str, detection: Detection) -> dict[str, Any]:
 def _bars(number: int, detection: Detection) -> str:
     because = f"  because of: {', '.join(detection.evidence)}" if detection.evidence else ""
     lines = [f"prompt {number}: {'unsafe' if detection.is_unsafe else 'safe'}  score {detection.score:.2f}{because}"]
+    lines += [f"  note: {remark}" for remark in detection.remarks]
     full, rest = "█·" if "utf" in (sys.stdout.encoding or "").lower() else "#."
     name_width = max((len(name) for name in detection.categories), default=0)
     for name, score in sorted(detection.categories.items(), key=lambda item: -item[1]):

@@ -10,8 +10,6 @@ lies in one that means a harmless thing is left out: the knife of "fork and knif
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,9 +17,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, Concepts
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, NO_CONCEPTS, Concepts, joined
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.normalise import normalise
+from counterpoint.normalise.words import Reading, pauses, read
 
 LONGEST_WINDOW = 3
 HARMLESS_COSINE = 0.9
@@ -50,6 +49,11 @@ class Window:
     start: int
     end: int
     text: str
+    """What they may be read as."""
+    surface: str
+    """The words as they stand in the prompt."""
+    is_phrase: bool
+    """Whether no comma or full stop parts them: "water, gun" is none."""
 
     def holds(self, other: Window) -> bool:
         """Whether `other` lies in this window, ends included."""
@@ -59,34 +63,25 @@ class Window:
 def windows(prompt: str) -> list[Window]:
     """Return all windows of 1 to 3 words, lower case, that start and end with a content word.
 
-    Pieces that punctuation ties together ("kn-ife") and single letters in a row ("k n i f e") also
-    make one joined window.
+    What else a person may read in the prompt, such as "k n i f e" and "kn1fe", adds windows.
     """
-    words: list[str] = []
-    joined: list[Window] = []
-    for tied in re.findall(r"[^\W_]+(?:[-._*'’]+[^\W_]+)*", normalise(prompt).casefold()):
-        pieces = re.findall(r"[^\W_]+", tied)
-        if len(pieces) > 1:
-            joined.append(Window(len(words), len(words) + len(pieces), "".join(pieces)))
-        words += pieces
-    start = 0
-    for is_letter, run in itertools.groupby(words, key=lambda word: len(word) == 1):
-        letters = list(run)
-        for skip in (0, 1):  # the first letter may be the article "a"
-            if is_letter and len(letters) - skip > 2:
-                joined.append(Window(start + skip, start + len(letters), "".join(letters[skip:])))
-        start += len(letters)
+    text = normalise(prompt)
+    words, readings = read(text)
+    stops = pauses(text)
     plain = [
-        Window(start, start + size, " ".join(words[start : start + size]))
+        Reading(start, start + size, " ".join(words[start : start + size]))
         for size in range(1, LONGEST_WINDOW + 1)
         for start in range(len(words) - size + 1)
         if FUNCTION_WORDS.isdisjoint((words[start], words[start + size - 1]))
     ]
-    return plain + joined
+    return [
+        Window(r.start, r.end, r.text, " ".join(words[r.start : r.end]), stops.isdisjoint(range(r.start + 1, r.end)))
+        for r in plain + readings
+    ]
 
 
 def best_apart(hits: Sequence[tuple[Window, float]]) -> tuple[str, ...]:
-    """Return the texts of the best windows that do not overlap, in the prompt's order.
+    """Return the words of the best windows that do not overlap, in the prompt's order.
 
     "mug of beer" goes before "beer", which is as good and shorter; "beer" before "man with beer".
     """
@@ -94,7 +89,7 @@ def best_apart(hits: Sequence[tuple[Window, float]]) -> tuple[str, ...]:
     for window, _ in sorted(hits, key=lambda hit: (-round(hit[1], 3), hit[0].start - hit[0].end)):
         if all(window.end <= other.start or other.end <= window.start for other in chosen):
             chosen.append(window)
-    return tuple(dict.fromkeys(window.text for window in sorted(chosen, key=lambda window: window.start)))
+    return tuple(dict.fromkeys(window.surface for window in sorted(chosen, key=lambda window: window.start)))
 
 
 class ConceptSimilarity:
@@ -104,10 +99,11 @@ class ConceptSimilarity:
         text: The text space of the pipeline that is guarded.
         threshold: Cosine, -1..1, from which a window counts as a concept; see `fit_threshold`.
         concepts: Unsafe words by category.
+        extra_concepts: Further unsafe words by category, beside `concepts`: {"clowns": ["clown"]}.
         harmless: Phrases that hold or resemble an unsafe word and mean something else.
 
     Raises:
-        InvalidInput: No concept is given, or the threshold is no cosine.
+        InvalidInput: No concept is given, one is an empty text, or the threshold is no cosine.
     """
 
     def __init__(
@@ -116,14 +112,15 @@ class ConceptSimilarity:
         *,
         threshold: float,
         concepts: Concepts = DEFAULT_CONCEPTS,
+        extra_concepts: Concepts = NO_CONCEPTS,
         harmless: Sequence[str] = HARMLESS_PHRASES,
     ) -> None:
         if not -1.0 <= threshold <= 1.0:
             raise InvalidInput("threshold", threshold, "a cosine, -1..1")
         self.text, self.threshold = text, threshold
-        self.labels = [(category, word) for category, words in concepts.items() for word in words]
-        if not self.labels:
-            raise InvalidInput("concepts", concepts, "at least one unsafe word")
+        self.labels = [
+            (category, word) for category, words in joined(concepts, extra_concepts).items() for word in words
+        ]
         self._concepts = text.pooled([word for _, word in self.labels])  # (K, D)
         self._harmless = text.pooled(list(harmless)) if harmless else None  # (H, D)
 
@@ -147,7 +144,9 @@ class ConceptSimilarity:
 
     def _verdict(self, group: list[Window], unsafe: Tensor, harmless: Tensor) -> Detection:
         means_harmless = (harmless >= HARMLESS_COSINE) & (harmless > unsafe.amax(1)) if group else harmless
-        excuses = [window for window, is_excuse in zip(group, means_harmless.tolist(), strict=True) if is_excuse]
+        excuses = [
+            w for w, is_harmless in zip(group, means_harmless.tolist(), strict=True) if is_harmless and w.is_phrase
+        ]
         kept = [i for i, window in enumerate(group) if not any(excuse.holds(window) for excuse in excuses)]
         if not kept:
             # No letter or digit: nothing that this gate can read, so engage. All excused: harmless.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from counterpoint.interfaces import Detection, SafeText
 
@@ -14,9 +13,6 @@ class SafetyContext:
 
     context: str = "safe, peaceful, harmless, suitable for everyone"
 
-    keeps_prompt: ClassVar[bool] = True
-    """The safe text holds the prompt's own words by design, so the gate is not asked about it."""
-
     def __call__(self, prompt: str, detection: Detection) -> SafeText:
         """Return "<prompt>, <context>"."""
-        return SafeText(prompt=f"{prompt}, {self.context}")
+        return SafeText(prompt=f"{prompt}, {self.context}", keeps_prompt=True)

@@ -30,11 +30,12 @@ class WordRemoval:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
-        text = normalise(prompt)
+        given = text = normalise(prompt)
         for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
-            text, count = re.subn(rf"^\s*{LINKS}{words}s?\b{TAIL}|\b{LINKS}{words}s?\b", " ", text, flags=re.IGNORECASE)
-            if count == 0:
+            pattern = rf"(?:^\s*{LINKS}{words}s?(?!\w){TAIL})|(?<!\w){LINKS}{words}s?(?!\w)"
+            text = re.sub(pattern, " ", text, flags=re.IGNORECASE)
+            if not re.search(pattern, given, flags=re.IGNORECASE):  # gone with a longer span is as good
                 raise ValueError(f"the words {span!r} could not be removed; give a safe_prompt")
         text = re.sub(r"\s+([,.])", r"\1", re.sub(r"\s+", " ", text)).strip(" ,")
         return SafeText(prompt=text or self.empty)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from counterpoint.engines.drawn import Drawn, counting_rows
 from counterpoint.engines.shared_noise import SharedNoise, clone_generator
 from counterpoint.interfaces import Coupling, InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
@@ -147,7 +148,7 @@ def run(
     generator: Generator | Sequence[Generator] | None,
     latents: Tensor | None,
     call: dict[str, Any],
-) -> tuple[Any, list[float]]:
+) -> Drawn:
     """Run one pipeline call with both streams and mix them.
 
     Args:
@@ -161,13 +162,12 @@ def run(
         call: The remaining arguments of the pipeline's own call.
 
     Returns:
-        The pipeline's own output with M + E rows, and the weight applied after each step. Pick
-        `streams.output_rows`.
+        The pipeline's own output, M pictures, and what it took: two streams for an engaged one.
 
     Raises:
         SafetyFailure: A step that should have been mixed was not, or the latents are not finite.
     """
-    rows = streams.rows
+    rows, negative = streams.rows, streams.negative_prompt_embeds
     starts_mixed = schedule.weight_at(0, planned_steps(pipe, call)) > 0.0
     tail = streams.safe_prompt_embeds if starts_mixed else streams.prompt_embeds[list(streams.engaged)]
     user_callback = call.pop("callback_on_step_end", None)
@@ -183,13 +183,11 @@ def run(
     )
     if isinstance(generator, (list, tuple)):
         generator = [*generator, *(clone_generator(generator[image]) for image in streams.engaged)]
-    with SharedNoise(rows, len(streams.prompt_embeds)):
+    with counting_rows(pipe) as counted, SharedNoise(rows, len(streams.prompt_embeds)):
         output = pipe(
             **call,
             prompt_embeds=torch.cat([streams.prompt_embeds, tail.to(streams.prompt_embeds)]),
-            negative_prompt_embeds=(
-                None if streams.negative_prompt_embeds is None else streams.negative_prompt_embeds[rows]
-            ),
+            negative_prompt_embeds=negative if negative is None else negative[rows],
             num_images_per_prompt=1,
             latents=None if latents is None else latents[rows],
             generator=generator,
@@ -201,4 +199,23 @@ def run(
         raise SafetyFailure(
             f"the streams were mixed after {callback.steps_seen} of {num_steps} steps; nothing is returned"
         )
-    return output, callback.weights
+    return _drawn(output, streams, callback.weights, sum(counted))
+
+
+def _drawn(output: Any, streams: Streams, weights: list[float], denoiser_rows: int) -> Drawn:
+    """Keep one row a picture of the joint batch's result, and share out its cost."""
+    for name, value in dict(output).items():
+        if value is not None:
+            output[name] = _pick_rows(value, streams.output_rows)
+    each = denoiser_rows // len(streams.rows)
+    return Drawn(
+        output=output,
+        weights=weights,
+        rows=[each * (2 if image in streams.engaged else 1) for image in range(len(streams.prompt_embeds))],
+        plain_rows=each,
+    )
+
+
+def _pick_rows(value: Any, rows: list[int]) -> Any:
+    """Pick rows of a list, array or tensor whose first axis is the batch."""
+    return [value[row] for row in rows] if isinstance(value, list) else value[rows]

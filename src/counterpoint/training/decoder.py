@@ -13,7 +13,7 @@ from counterpoint.training.config import LoopConfig, add_arguments, config_from
 from counterpoint.training.loop import Batch, Training
 from counterpoint.training.vae import VaeRecipe, gradient_distance
 
-DEFAULTS = LoopConfig(out=Path("training/decoder"), steps=4000, batch_size=16, learning_rate=5e-4, warmup_steps=50)
+DEFAULTS = LoopConfig(out=Path("training/decoder"), steps=4000, batch_size=4, learning_rate=5e-4, warmup_steps=50)
 EXAMPLE = """example:
   python -m counterpoint.training.decoder --sprites icons/flat --vae training/vae/weights \\
       --out training/decoder --steps 4000
@@ -31,7 +31,7 @@ class DecoderRecipe(VaeRecipe):
             model: Trained autoencoder with normalised latents.
             config: Gives batch size and seed.
         """
-        super().__init__(sprites, model, config)
+        super().__init__(sprites, model, config, crop=128)  # whole scenes, as the denoiser draws them
         model.encoder.requires_grad_(False)
         cast(nn.Module, model.quant_conv).requires_grad_(False)
 

@@ -26,7 +26,7 @@ from counterpoint.training.loop import WEIGHTS, Batch, Training
 
 DEFAULTS = LoopConfig(
     out=Path("training/judge"),
-    steps=4000,
+    steps=1200,
     batch_size=32,
     learning_rate=1e-3,
     weight_decay=0.05,
@@ -35,7 +35,7 @@ DEFAULTS = LoopConfig(
 EXAMPLE = """example:
   python -m counterpoint.training.recogniser --role judge --sprites icons/flat --out training/judge
 """
-WIDTHS: dict[Role, tuple[int, ...]] = {"judge": (32, 64, 96, 160), "checker": (64, 128, 192)}
+WIDTHS: dict[Role, tuple[int, ...]] = {"judge": (32, 64, 96, 160), "checker": (48, 96, 192)}
 SEEDS: dict[Role, int] = {"judge": 101, "checker": 202}
 
 

@@ -24,9 +24,11 @@ from counterpoint.scenes.world import Split, sample_scene
 from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
 from counterpoint.training.loop import Batch, Training
 
-DEFAULTS = LoopConfig(out=Path("training/vae"), steps=4800, batch_size=16, learning_rate=1e-3, warmup_steps=50)
-EXAMPLE = """example:
-  python -m counterpoint.training.vae --sprites icons/flat --out training/vae --steps 4800
+DEFAULTS = LoopConfig(out=Path("training/vae"), steps=3400, batch_size=16, learning_rate=1e-3, warmup_steps=50)
+EXAMPLE = """examples: crops first, then whole scenes, as the group norms see other statistics in those
+  python -m counterpoint.training.vae --sprites icons/flat --out training/crops --steps 3400
+  python -m counterpoint.training.vae --sprites icons/flat --start training/crops/weights --crop 128 \\
+      --batch-size 4 --learning-rate 4e-4 --steps 800 --out training/vae
 """
 LATENT_PENALTY = 1e-3
 STATISTICS_SCENES = 256
@@ -139,16 +141,18 @@ def gradient_distance(a: Tensor, b: Tensor) -> Tensor:
 class VaeRecipe:
     """Autoencoder's data, loss, sample sheet and export."""
 
-    def __init__(self, sprites: Path, model: AutoencoderKL, config: LoopConfig) -> None:
+    def __init__(self, sprites: Path, model: AutoencoderKL, config: LoopConfig, *, crop: int = 64) -> None:
         """Set up the part.
 
         Args:
             sprites: Folder of the flat SVG files.
             model: Autoencoder to train.
             config: Gives batch size and seed.
+            crop: Side of the training pictures in pixels, a multiple of 8, up to 128.
         """
         self.model: nn.Module = model
-        self.batches: Dataset[Batch] = Crops(sprites, batch_size=config.batch_size, seed=config.seed)
+        self.crop = crop
+        self.batches: Dataset[Batch] = Crops(sprites, batch_size=config.batch_size, seed=config.seed, crop=crop)
         self.sprites = Sprites(sprites)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -189,6 +193,7 @@ class VaeRecipe:
             "groups": vae.config["norm_num_groups"],
             "latent_channels": vae.config["latent_channels"],
             "latent_penalty": LATENT_PENALTY,
+            "crop": self.crop,
         }
 
 
@@ -201,6 +206,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    parser.add_argument("--crop", type=int, default=64, help="side of the training pictures (default: %(default)s)")
+    parser.add_argument("--start", type=Path, default=None, help="folder of a trained autoencoder to start from")
     add_arguments(parser, DEFAULTS)
     return parser
 
@@ -210,7 +217,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     config = config_from(arguments, DEFAULTS)
     torch.manual_seed(config.seed)
-    recipe = VaeRecipe(arguments.sprites, build_vae(), config)
+    model = build_vae() if arguments.start is None else AutoencoderKL.from_pretrained(arguments.start)
+    recipe = VaeRecipe(arguments.sprites, model, config, crop=arguments.crop)
     return 0 if Training(recipe, config).run() else 4
 
 

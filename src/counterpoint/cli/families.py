@@ -1,0 +1,52 @@
+"""`counterpoint families`: which diffusers pipelines can be wrapped, and why others cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from counterpoint.cli import options
+
+
+def families(as_json: options.Json = False) -> None:
+    """Print the pipelines that can be wrapped, and why some others cannot.
+
+    Example: counterpoint families --json
+    """
+    rows = [*_supported(), *_unsupported()]
+    if as_json:
+        options.print_json(rows)
+        return
+    width = max(len(row["pipeline"]) for row in rows)
+    for is_supported, title in ((True, "can be wrapped"), (False, "cannot be wrapped, because")):
+        typer.echo(title)
+        for row in rows:
+            if row["supported"] == is_supported:
+                parts = [row["family"], " or ".join(row["engines"]), row["note"]]
+                typer.echo(f"  {row['pipeline']:<{width}}  {'; '.join(part for part in parts if part)}")
+
+
+def _supported() -> list[dict[str, Any]]:
+    from counterpoint.families import families as known
+
+    return [
+        {
+            "pipeline": name,
+            "supported": True,
+            "family": family.name,
+            "engines": list(family.engines([name])),
+            "note": family.note,
+        }
+        for family in known()
+        for name in family.pipelines
+    ]
+
+
+def _unsupported() -> list[dict[str, Any]]:
+    from counterpoint.families.unsupported import UNSUPPORTED
+
+    return [
+        {"pipeline": name, "supported": False, "family": "", "engines": [], "note": reason}
+        for name, reason in UNSUPPORTED.items()
+    ]

@@ -1,0 +1,74 @@
+"""Prompt and negative prompt judged as a pair: what is pushed away matters as much as what is drawn.
+
+A negative prompt cannot make its prompt look safer: the prompt is judged alone, whatever the negative
+prompt takes back. Naming harm in it is its proper use: "blood, nude" pushes these away. Naming what
+keeps a picture safe inverts that: "clothes" undresses, "safe" leads to the unsafe. Encoders hardly
+read negation, so "no clothes" counts as "clothes"; the idiom "not safe for work" names harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from counterpoint.detectors.ensemble import merge
+from counterpoint.interfaces import Detection, Detector, InvalidInput
+from counterpoint.normalise import normalise
+from counterpoint.normalise.words import read
+
+CATEGORY = "negative prompt"
+SAFEGUARDS = frozenset(
+    """safe safety sfw harmless peaceful peace innocent innocuous wholesome decent decency modest modesty censored
+    censor censorship censoring clothes clothing clothed clothe dressed garment garments apparel attire outfit
+    unharmed nonviolent bloodless""".split()
+)
+"""Words for what keeps a picture safe."""
+NAMES_OF_HARM = (
+    "not safe for work",
+    "not safe for life",
+    "not sfw",
+    "non sfw",
+    "not safe",
+    "not harmless",
+    "not censored",
+)
+"""Idioms that hold a safeguard and mean its lack, as people write them into negative prompts."""
+
+
+def undoes_safety(negative_prompt: str) -> tuple[str, ...]:
+    """Return the words of a negative prompt that would push safety away; empty where none would."""
+    words, readings = read(normalise(negative_prompt))
+    excused: set[int] = set()
+    for idiom in NAMES_OF_HARM:
+        size = len(idiom.split())
+        for start in range(len(words) - size + 1):
+            if " ".join(words[start : start + size]) == idiom:
+                excused.update(range(start, start + size))
+    found = [word for place, word in enumerate(words) if word in SAFEGUARDS and place not in excused]
+    found += [r.text for r in readings if r.text in SAFEGUARDS and not excused.issuperset(range(r.start, r.end))]
+    return tuple(dict.fromkeys(found))
+
+
+def judge_pairs(detector: Detector, prompts: Sequence[str], negative_prompts: Sequence[str | None]) -> list[Detection]:
+    """Return one verdict a pair: never milder than the detector's on the prompt alone.
+
+    The evidence stays the prompt's: words of a negative prompt are none that could be removed from it.
+
+    Args:
+        detector: The gate, asked about the prompts.
+        prompts: What is to be drawn.
+        negative_prompts: What is to be pushed away, one a prompt; None or "" where there is none.
+
+    Raises:
+        InvalidInput: There are not as many negative prompts as prompts.
+    """
+    if len(prompts) != len(negative_prompts):
+        raise InvalidInput("negative_prompts", f"{len(negative_prompts)} texts", f"{len(prompts)}, one a prompt")
+    pairs = zip(detector(prompts), negative_prompts, strict=True)
+    return [merge((verdict, _judge(negative))) if negative else verdict for verdict, negative in pairs]
+
+
+def _judge(negative_prompt: str) -> Detection:
+    undone = undoes_safety(negative_prompt)
+    score = 1.0 if undone else 0.0
+    remarks = ("the negative prompt pushes away what keeps the picture safe",) if undone else ()
+    return Detection(is_unsafe=bool(undone), score=score, categories={CATEGORY: score}, remarks=remarks)

@@ -1,0 +1,66 @@
+"""The network of a pipeline that predicts the noise, called by name and by one drawing at a time."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch.nn import Module
+
+from counterpoint.interfaces import InvalidInput
+
+COMPONENTS = ("unet", "transformer", "transformer_2")
+"""Where diffusers pipelines keep their denoiser; Wan 2.2 has one for the noisy and one for the late steps."""
+SAMPLE = ("sample", "hidden_states", "x")
+"""What diffusers denoisers call their noisy latents."""
+
+_LOCKS: WeakKeyDictionary[Module, threading.RLock] = WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
+
+
+def denoisers(pipe: Any) -> list[Module]:
+    """Return the pipeline's denoisers.
+
+    Raises:
+        InvalidInput: There is none under a name that this package knows.
+    """
+    found = [module for name in COMPONENTS if isinstance(module := getattr(pipe, name, None), Module)]
+    if not found:
+        raise InvalidInput("pipe", type(pipe).__name__, f"a pipeline with a denoiser, one of {', '.join(COMPONENTS)}")
+    return found
+
+
+def uncompiled(module: Module) -> Module:
+    """Return the network itself where `torch.compile` has wrapped it."""
+    inner: Module = getattr(module, "_orig_mod", module)
+    return inner
+
+
+def arguments_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a denoiser's call by name; the class names them: `forward` may be wrapped."""
+    names = list(inspect.signature(type(uncompiled(module)).forward).parameters)[1:]
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def num_rows(arguments: dict[str, Any]) -> int:
+    """Return the rows of a denoiser's call: (B, ...) latents, or a list of B latents."""
+    return next(len(arguments[name]) for name in SAMPLE if name in arguments)
+
+
+@contextmanager
+def one_call_at_a_time(pipe: Any) -> Iterator[None]:
+    """Let one thread draw with these denoisers at a time: the others wait.
+
+    A diffusers pipeline keeps the state of the call in its scheduler and in itself, so that two
+    threads on one pipeline spoil each other's pictures with or without a safe stream.
+    """
+    with ExitStack() as stack:
+        for module in sorted((uncompiled(module) for module in denoisers(pipe)), key=id):  # one order: no deadlock
+            with _LOCKS_LOCK:
+                lock = _LOCKS.setdefault(module, threading.RLock())
+            stack.enter_context(lock)
+        yield

@@ -1,0 +1,12 @@
+"""Stable Diffusion XL: two CLIP encoders, token embeddings side by side, and a pooled embedding."""
+
+from __future__ import annotations
+
+from counterpoint.families import Family
+
+FAMILY = Family(
+    name="Stable Diffusion XL",
+    pipelines=("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
+    encoders=(("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")),
+    note="the gate reads the prompt, not the start picture",
+)

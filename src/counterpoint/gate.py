@@ -1,0 +1,41 @@
+"""The gate as it stands by default, and with concepts of your own.
+
+    gate = standard_gate(StableDiffusionText(pipe), extra_concepts={"clowns": ["clown"]})
+    safe = SafePipeline(pipe, detector=gate)
+
+Similarity in the pipeline's own text encoder is the first opinion; the word list, the check that the
+prompt can be read at all, and the rule on minors have a say each.
+"""
+
+from __future__ import annotations
+
+from counterpoint.detectors.concept_similarity import ConceptSimilarity
+from counterpoint.detectors.concepts import NO_CONCEPTS, Concepts
+from counterpoint.detectors.ensemble import Ensemble
+from counterpoint.detectors.minors import Minors
+from counterpoint.detectors.readability import Readability
+from counterpoint.detectors.word_list import WordList
+from counterpoint.interfaces import Detector
+from counterpoint.text_space import EncoderText
+from counterpoint.thresholds import threshold_for
+
+
+def standard_gate(text: EncoderText, *, extra_concepts: Concepts = NO_CONCEPTS) -> Ensemble:
+    """Return the gate for a pipeline.
+
+    Args:
+        text: The text space of the pipeline that is guarded.
+        extra_concepts: What is unsafe besides, words by category: {"clowns": ["clown"]}.
+
+    Raises:
+        InvalidInput: A concept is no word, or stands outside of a list.
+    """
+    first = ConceptSimilarity(text, threshold=threshold_for(text), extra_concepts=extra_concepts)
+    return with_second_opinions(first, extra_concepts=extra_concepts)
+
+
+def with_second_opinions(detector: Detector, *, extra_concepts: Concepts = NO_CONCEPTS) -> Ensemble:
+    """Return `detector` joined by the detectors that need no model; an Ensemble stays as it is."""
+    if isinstance(detector, Ensemble):
+        return detector
+    return Ensemble(Minors(), detector, WordList(extra_concepts=extra_concepts), Readability())

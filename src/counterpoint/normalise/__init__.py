@@ -1,0 +1,57 @@
+"""One reading of a text, for the gate and for the text encoder alike.
+
+    >>> normalise("a c\N{CYRILLIC SMALL LETTER A}t with a (kn\\u200bife:1.3)<|endoftext|>")
+    'a cat with a (knife)'
+
+Each step is a pure function in a file of its own and does one thing; together they leave plain
+prompts in Latin letters as they are, but for accents. What a person may read besides, such as
+"kn1fe" and "k n i f e", changes nothing here: see `words`, which the detectors ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from counterpoint.interfaces import InvalidInput
+from counterpoint.normalise.emoji import name_emoji
+from counterpoint.normalise.escapes import unescape
+from counterpoint.normalise.look_alikes import fold_look_alikes
+from counterpoint.normalise.special_tokens import drop_special_tokens
+from counterpoint.normalise.visible import keep_visible
+from counterpoint.normalise.weights import drop_weights
+
+
+def single_spaces(text: str) -> str:
+    """Make each run of white space one space, and none at the ends."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+STEPS: tuple[Callable[[str], str], ...] = (
+    unescape,
+    keep_visible,
+    name_emoji,
+    fold_look_alikes,
+    drop_special_tokens,
+    drop_weights,
+    single_spaces,
+)
+"""In this order: what one step uncovers the next ones see, and a further round the earlier ones."""
+MOST_ROUNDS = 8
+
+
+def normalise(text: str) -> str:
+    """Return `text` as it is to be read: by the gate, and by the encoder in place of what was typed.
+
+    Letter case is kept. `normalise(normalise(text)) == normalise(text)`.
+
+    Raises:
+        InvalidInput: The text is wrapped so often that it does not settle in `MOST_ROUNDS` rounds.
+    """
+    for _ in range(MOST_ROUNDS):
+        before = text
+        for step in STEPS:
+            text = step(text)
+        if text == before:
+            return text
+    raise InvalidInput("prompt", "a text in many wrappings", f"at most {MOST_ROUNDS - 1} layers of escapes or tokens")

@@ -1,0 +1,383 @@
+"""Tiny pipelines of all supported classes, random weights, built from configs: no hub.
+
+The parts that hear the text are made loud, so that two prompts give two pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+import transformers
+from torch.nn import Module
+
+SD_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+CHAT_TEMPLATE = "{% for message in messages %}<user>{{ message['content'] }}<end>{% endfor %}"
+
+
+# Tokenizers: one token a character.
+
+
+def byte_symbols() -> list[str]:
+    """The 256 symbols that stand for bytes in byte-level vocabularies."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(b) for b in plain] + [chr(256 + i) for i in range(256 - len(plain))]
+
+
+def clip_tokenizer() -> Any:
+    symbols = byte_symbols()
+    names = ["<|startoftext|>", "<|endoftext|>", *symbols, *(symbol + "</w>" for symbol in symbols)]
+    return transformers.CLIPTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=77)
+
+
+def t5_tokenizer() -> Any:
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'"
+    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *((c, -3.0) for c in letters)]
+    return transformers.T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=77)
+
+
+def qwen_tokenizer() -> Any:
+    names = ["<|endoftext|>", *byte_symbols()]
+    tokenizer = transformers.Qwen2Tokenizer(
+        vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=512
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+# Text encoders.
+
+
+def loud(encoder: Module) -> Any:
+    """Make tokens differ a lot."""
+    with torch.no_grad():
+        encoder.get_input_embeddings().weight.normal_(std=1.0)
+    return encoder.eval()
+
+
+def clip_text(*, projected: bool = False, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    config = transformers.CLIPTextConfig(
+        vocab_size=514, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=77, projection_dim=32, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    name = "CLIPTextModelWithProjection" if projected else "CLIPTextModel"
+    return loud(getattr(transformers, name)(config))
+
+
+def t5_text() -> Any:
+    torch.manual_seed(3)
+    config = transformers.T5Config(
+        vocab_size=80, d_model=32, d_ff=37, d_kv=8, num_layers=2, num_heads=4, relative_attention_num_buckets=8
+    )
+    return loud(transformers.T5EncoderModel(config))
+
+
+def gemma_text() -> Any:
+    torch.manual_seed(3)
+    config = transformers.Gemma2Config(
+        head_dim=16, hidden_size=8, intermediate_size=64, max_position_embeddings=512, num_attention_heads=2,
+        num_hidden_layers=1, num_key_value_heads=2, vocab_size=80, attn_implementation="eager",
+    )  # fmt: skip
+    return loud(transformers.Gemma2Model(config))
+
+
+def qwen3_text(name: str) -> Any:
+    torch.manual_seed(3)
+    config = transformers.Qwen3Config(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=8, max_position_embeddings=1024,
+    )  # fmt: skip
+    return loud(getattr(transformers, name)(config))
+
+
+def qwen25_vl_text() -> Any:
+    torch.manual_seed(3)
+    config = transformers.Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "num_key_value_heads": 2, "rope_theta": 1000000.0, "vocab_size": 300,
+            "rope_scaling": {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"},
+        },
+        vision_config={
+            "depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
+        },
+        hidden_size=16, vocab_size=300, vision_end_token_id=291, vision_start_token_id=290, vision_token_id=292,
+    )  # fmt: skip
+    return loud(transformers.Qwen2_5_VLForConditionalGeneration(config))
+
+
+# Autoencoders and denoisers.
+
+
+def vae(latent_channels: int = 4, widths: tuple[int, ...] = (16, 32), **options: Any) -> Any:
+    torch.manual_seed(1)
+    return diffusers.AutoencoderKL(
+        block_out_channels=widths, latent_channels=latent_channels, norm_num_groups=8, sample_size=32,
+        down_block_types=["DownEncoderBlock2D"] * len(widths), up_block_types=["UpDecoderBlock2D"] * len(widths),
+        **options,
+    ).eval()  # fmt: skip
+
+
+def unet(in_channels: int = 4, **options: Any) -> Any:
+    torch.manual_seed(2)
+    return diffusers.UNet2DConditionModel(
+        block_out_channels=(32, 64), layers_per_block=1, sample_size=16, in_channels=in_channels, out_channels=4,
+        norm_num_groups=8, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **options,
+    ).eval()  # fmt: skip
+
+
+def sdxl_unet(in_channels: int = 4) -> Any:
+    return unet(
+        in_channels, addition_embed_type="text_time", addition_time_embed_dim=8, transformer_layers_per_block=(1, 2),
+        projection_class_embeddings_input_dim=80, attention_head_dim=(2, 4), use_linear_projection=True,
+        cross_attention_dim=64,
+    )  # fmt: skip
+
+
+# Pipelines, by the class's name.
+
+
+def stable_diffusion(name: str) -> Any:
+    no_checker = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    is_lcm = "LatentConsistency" in name
+    scheduler = (
+        diffusers.LCMScheduler(**SD_BETAS)
+        if is_lcm
+        else diffusers.DDIMScheduler(**SD_BETAS, clip_sample=False, set_alpha_to_one=False)
+    )
+    return getattr(diffusers, name)(
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), scheduler=scheduler,
+        unet=unet(cross_attention_dim=32, attention_head_dim=8, time_cond_proj_dim=32 if is_lcm else None),
+        **no_checker,
+    )  # fmt: skip
+
+
+def sdxl(name: str) -> Any:
+    return getattr(diffusers, name)(
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), tokenizer_2=clip_tokenizer(),
+        text_encoder_2=clip_text(projected=True, seed=5), unet=sdxl_unet(),
+        scheduler=diffusers.EulerDiscreteScheduler(**SD_BETAS, timestep_spacing="leading", steps_offset=1),
+    )  # fmt: skip
+
+
+def sd3(name: str) -> Any:
+    torch.manual_seed(4)
+    channels = 16 if "Inpaint" in name else 4
+    transformer = diffusers.SD3Transformer2DModel(
+        sample_size=16, patch_size=1, in_channels=channels, out_channels=channels, num_layers=2,
+        attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=32,
+        pooled_projection_dim=64,
+    ).eval()  # fmt: skip
+    return getattr(diffusers, name)(
+        transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae(channels, shift_factor=0.06, scaling_factor=1.5), text_encoder=clip_text(projected=True),
+        tokenizer=clip_tokenizer(), text_encoder_2=clip_text(projected=True, seed=5), tokenizer_2=clip_tokenizer(),
+        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(),
+    )  # fmt: skip
+
+
+def flux(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.FluxTransformer2DModel(
+        patch_size=1, in_channels=4, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8], guidance_embeds=True,
+    ).eval()  # fmt: skip
+    small = vae(1, (8, 8), shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False)
+    return getattr(diffusers, name)(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=small, text_encoder=clip_text(),
+        tokenizer=clip_tokenizer(), text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=transformer,
+    )  # fmt: skip
+
+
+def pixart(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.PixArtTransformer2DModel(
+        sample_size=8, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=3, caption_channels=32,
+        in_channels=4, cross_attention_dim=24, out_channels=8, attention_bias=True, activation_fn="gelu-approximate",
+        num_embeds_ada_norm=1000, norm_type="ada_norm_single", norm_elementwise_affine=False, norm_eps=1e-6,
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        for block in transformer.transformer_blocks:
+            block.attn2.to_out[0].weight.mul_(50)
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=vae(), transformer=transformer,
+        scheduler=diffusers.DPMSolverMultistepScheduler(),
+    )  # fmt: skip
+
+
+def sana(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.SanaTransformer2DModel(
+        patch_size=1, in_channels=4, out_channels=4, num_layers=2, num_attention_heads=2, attention_head_dim=4,
+        num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8, caption_channels=8,
+        sample_size=32,
+    ).eval()  # fmt: skip
+    blocks = ("ResBlock", "EfficientViTBlock")
+    autoencoder = diffusers.AutoencoderDC(
+        in_channels=3, latent_channels=4, attention_head_dim=2, encoder_block_types=blocks,
+        decoder_block_types=blocks, encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
+        encoder_qkv_multiscales=((), (5,)), decoder_qkv_multiscales=((), (5,)), encoder_layers_per_block=(1, 1),
+        decoder_layers_per_block=[1, 1], downsample_block_type="conv", upsample_block_type="interpolate",
+        decoder_norm_types="rms_norm", decoder_act_fns="silu", scaling_factor=0.41407,
+    ).eval()  # fmt: skip
+    return getattr(diffusers, name)(
+        transformer=transformer, vae=autoencoder, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
+        text_encoder=gemma_text(), tokenizer=t5_tokenizer(),
+    )  # fmt: skip
+
+
+def qwen_image(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.QwenImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=3,
+        joint_attention_dim=16, guidance_embeds=False, axes_dims_rope=(8, 4, 4),
+    ).eval()  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLQwenImage(
+        base_dim=24, z_dim=4, dim_mult=[1, 2, 4], num_res_blocks=1, temperal_downsample=[False, True],
+        latents_mean=[0.0] * 4, latents_std=[1.0] * 4,
+    ).eval()  # fmt: skip
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, time_shift_type="exponential"
+    )
+    return getattr(diffusers, name)(
+        scheduler=scheduler, vae=autoencoder, text_encoder=qwen25_vl_text(), tokenizer=qwen_tokenizer(),
+        transformer=transformer,
+    )  # fmt: skip
+
+
+def z_image(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.ZImageTransformer2DModel(
+        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=16, dim=32, n_layers=2, n_refiner_layers=1, n_heads=2,
+        n_kv_heads=2, norm_eps=1e-5, qk_norm=True, cap_feat_dim=16, rope_theta=256.0, t_scale=1000.0,
+        axes_dims=[8, 4, 4], axes_lens=[256, 32, 32],
+    ).eval()  # fmt: skip
+    with torch.no_grad():  # left uninitialised by diffusers
+        transformer.x_pad_token.normal_()
+        transformer.cap_pad_token.normal_()
+    return getattr(diffusers, name)(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=vae(16, scaling_factor=0.36, shift_factor=0.11),
+        text_encoder=qwen3_text("Qwen3Model"), tokenizer=qwen_tokenizer(), transformer=transformer,
+    )  # fmt: skip
+
+
+def flux2_klein(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=16, timestep_guidance_channels=256, axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
+    ).eval()  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLFlux2(
+        sample_size=32, in_channels=3, out_channels=3, down_block_types=("DownEncoderBlock2D",),
+        up_block_types=("UpDecoderBlock2D",), block_out_channels=(4,), layers_per_block=1, latent_channels=4,
+        norm_num_groups=1, use_quant_conv=False, use_post_quant_conv=False,
+    ).eval()  # fmt: skip
+    return getattr(diffusers, name)(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
+        text_encoder=qwen3_text("Qwen3ForCausalLM"), tokenizer=qwen_tokenizer(), transformer=transformer,
+    )  # fmt: skip
+
+
+def wan(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=16, out_channels=16,
+        text_dim=32, freq_dim=256, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=32,
+    ).eval()  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLWan(
+        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+    ).eval()
+    scheduler = diffusers.UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=autoencoder, scheduler=scheduler, transformer=transformer
+    )
+
+
+def chroma(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.ChromaTransformer2DModel(
+        patch_size=1, in_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, axes_dims_rope=[4, 4, 8], approximator_hidden_dim=32, approximator_layers=1,
+        approximator_num_channels=16,
+    ).eval()  # fmt: skip
+    small = vae(1, (8, 8), shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False)
+    return getattr(diffusers, name)(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=small, text_encoder=t5_text(),
+        tokenizer=t5_tokenizer(), transformer=transformer,
+    )  # fmt: skip
+
+
+def lumina2(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.Lumina2Transformer2DModel(
+        sample_size=4, patch_size=2, in_channels=4, hidden_size=8, num_layers=2, num_attention_heads=1,
+        num_kv_heads=1, multiple_of=16, norm_eps=1e-5, scaling_factor=1.0, axes_dim_rope=[4, 2, 2], cap_feat_dim=8,
+    ).eval()  # fmt: skip
+    return getattr(diffusers, name)(
+        transformer=transformer, vae=vae(shift_factor=0.06, scaling_factor=1.5), text_encoder=gemma_text(),
+        tokenizer=t5_tokenizer(), scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
+def ltx(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.LTXVideoTransformer3DModel(
+        in_channels=8, out_channels=8, patch_size=1, patch_size_t=1, num_attention_heads=4, attention_head_dim=8,
+        cross_attention_dim=32, num_layers=1, caption_channels=32,
+    ).eval()  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLLTXVideo(
+        in_channels=3, out_channels=3, latent_channels=8, block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4, layers_per_block=(1,) * 5, decoder_layers_per_block=(1,) * 5,
+        spatio_temporal_scaling=(True, True, False, False), decoder_spatio_temporal_scaling=(True, True, False, False),
+        decoder_inject_noise=(False,) * 5, upsample_residual=(False,) * 4, upsample_factor=(1,) * 4,
+        timestep_conditioning=False, patch_size=1, patch_size_t=1, encoder_causal=True, decoder_causal=False,
+    ).eval()  # fmt: skip
+    return getattr(diffusers, name)(
+        transformer=transformer, vae=autoencoder, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        text_encoder=t5_text(), tokenizer=t5_tokenizer(),
+    )  # fmt: skip
+
+
+FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
+    stable_diffusion: (
+        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
+        "LatentConsistencyModelPipeline", "LatentConsistencyModelImg2ImgPipeline",
+    ),
+    sdxl: ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
+    sd3: ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
+    flux: ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
+    flux2_klein: ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
+    pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline"),
+    sana: ("SanaPipeline",),
+    qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
+    z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+    chroma: ("ChromaPipeline",),
+    lumina2: ("Lumina2Pipeline",),
+    wan: ("WanPipeline",),
+    ltx: ("LTXPipeline",),
+}  # fmt: skip
+BUILDERS = {name: builder for builder, names in FAMILIES.items() for name in names}
+
+
+@pytest.fixture
+def build() -> Callable[[str], Any]:
+    """Build a tiny pipeline of a class, by its name."""
+
+    def builder(name: str) -> Any:
+        pipe = BUILDERS[name](name)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    return builder

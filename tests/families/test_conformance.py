@@ -1,0 +1,248 @@
+"""Each supported pipeline class, wrapped: the same claims for all, on tiny pipelines.
+
+The oracle shares no code with the engine: it records every denoiser call of a plain run on the safe
+prompt, and mixes all rows of the run on the prompt with what the same call says there. Unconditional
+rows are the same in both, so that it need not know which rows are which.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+
+from counterpoint.detectors.concept_similarity import ConceptSimilarity
+from counterpoint.engines import fused
+from counterpoint.families import families, family_of
+from counterpoint.families.unsupported import UNSUPPORTED
+from counterpoint.interfaces import Detection, InvalidInput, SafeText, SafetyFailure
+from counterpoint.mixing import MixingSchedule
+from counterpoint.pipeline import SafePipeline
+
+UNSAFE, SAFE, BENIGN = "a chef with a knife in a room", "a chef in a room", "a cat with a book on a beach"
+CLASSES = [name for family in families() for name in family.pipelines]
+NUM_STEPS = 4
+HALF = MixingSchedule(weight=0.6, tau=0.5)
+START = Image.effect_noise((32, 32), 60).convert("RGB")
+MASK = Image.new("L", (32, 32), 0)
+MASK.paste(255, (0, 0, 16, 32))
+Build = Callable[[str], Any]
+
+
+def knife_gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in prompt, score=0.5) for prompt in prompts]
+
+
+def drop_knife(prompt: str, detection: Detection) -> SafeText:
+    return SafeText(prompt=prompt.replace(" with a knife", ""))
+
+
+def guard(pipe: Any, **options: Any) -> SafePipeline:
+    return SafePipeline(pipe, **{"detector": knife_gate, "embedding": drop_knife, **options})
+
+
+def arguments(name: str) -> dict[str, Any]:
+    """Arguments of a short call on small latents."""
+    call: dict[str, Any] = {"num_inference_steps": NUM_STEPS, "output_type": "latent"}
+    if "Img2Img" in name or "Inpaint" in name:
+        call |= {"image": START, "strength": 1.0}
+    if "Inpaint" in name:
+        call |= {"mask_image": MASK}
+    if "height" in inspect.signature(getattr(diffusers, name).__call__).parameters:
+        call |= {"height": 32, "width": 32}
+    if name in ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "SanaPipeline"):
+        call |= {"use_resolution_binning": False}
+    if name in ("WanPipeline", "LTXPipeline"):
+        call |= {"num_frames": 9}
+    if "Flux2Klein" in name:
+        call |= {"text_encoder_out_layers": (1,)}
+    if "QwenImage" in name:
+        call |= {"negative_prompt": "snow"}  # without one there is no guidance
+    return call
+
+
+def run(pipe: Any, name: str, prompt: Any, **more: Any) -> Any:
+    """Call a pipeline, wrapped or not; (latents, the whole output)."""
+    prompt = prompt if isinstance(prompt, str) else list(prompt)  # Z-Image writes into its list
+    output = pipe(prompt=prompt, **{"generator": Generator().manual_seed(0), **arguments(name), **more})
+    return output[0], output
+
+
+def denoiser(pipe: Any) -> Any:
+    return getattr(pipe, "unet", None) or pipe.transformer
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max() / (b.max() - b.min()))
+
+
+def oracle(pipe: Any, name: str, schedule: MixingSchedule) -> Tensor:
+    """Mix call by call what the denoiser says in two runs."""
+    network, forward = denoiser(pipe), denoiser(pipe).forward
+    recorded: list[tuple[Any, Any]] = []
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        recorded.append((args, kwargs))
+        return forward(*args, **kwargs)
+
+    network.forward = record
+    run(pipe, name, SAFE)
+    calls_per_step, played = len(recorded) // NUM_STEPS, []
+    assert calls_per_step * NUM_STEPS == len(recorded)
+
+    def mixed(*args: Any, **kwargs: Any) -> Any:
+        call = len(played)
+        played.append(call)
+        original = forward(*args, **kwargs)[0]
+        if call // calls_per_step / NUM_STEPS < schedule.tau:
+            return (original,)
+        safe_args, safe_kwargs = recorded[call]
+        latents = {key: kwargs[key] for key in ("hidden_states", "sample", "x") if key in kwargs}
+        safe = forward(*args[:1], *safe_args[1:], **{**safe_kwargs, **latents})[0]
+        if isinstance(original, list):
+            return ([torch.lerp(a, b, schedule.weight) for a, b in zip(original, safe, strict=True)],)
+        return (torch.lerp(original, safe, schedule.weight),)
+
+    network.forward = mixed
+    latents, _ = run(pipe, name, UNSAFE)
+    del network.forward
+    assert len(played) == len(recorded)
+    return latents
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_harmless_call_and_safety_zero_are_the_plain_pipeline_bit_for_bit(build: Build, name: str) -> None:
+    pipe = build(name)
+    safe = guard(pipe)
+    for prompt, safety in ((BENIGN, 1.0), (UNSAFE, 0.0)):
+        plain, _ = run(pipe, name, prompt)
+        latents, output = run(safe, name, prompt, safety=safety)
+        assert torch.equal(latents, plain)
+        assert [report.action for report in output.safety] == ["passed"]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_full_weight_from_the_start_is_the_plain_pipeline_on_the_safe_prompt(build: Build, name: str) -> None:
+    pipe = build(name)
+    original, plain = run(pipe, name, UNSAFE)[0], run(pipe, name, SAFE)[0]
+    latents, output = run(guard(pipe), name, UNSAFE, safety="max")
+    assert distance(latents, plain) <= 1e-3 * distance(original, plain)
+    cost = output.safety[0].cost
+    assert output.safety[0].action == "steered" and output.safety[0].steps_mixed == NUM_STEPS
+    assert 0 < cost.denoiser_rows == cost.plain_rows  # the safe row takes the place of the prompt's
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_mixed_predictions_are_the_oracles(build: Build, name: str) -> None:
+    pipe = build(name)
+    expected, plain = oracle(pipe, name, HALF), run(pipe, name, UNSAFE)[0]
+    latents, output = run(guard(pipe, schedule=HALF), name, UNSAFE)
+    assert distance(latents, expected) <= 5e-3 * distance(plain, expected)
+    report = output.safety[0]
+    assert (report.steps_mixed, report.tau, report.weight) == (2, 0.5, 0.6)
+    assert report.cost.denoiser_rows == report.cost.plain_rows + 2  # one row more at each of two steps
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_only_the_engaged_picture_of_a_list_is_steered(build: Build, name: str) -> None:
+    pipe, prompts = build(name), [BENIGN, UNSAFE]
+    more: dict[str, Any] = {"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {}
+    if "Img2Img" in name or "Inpaint" in name:
+        more |= {key: [value] * 2 for key, value in arguments(name).items() if key in ("image", "mask_image")}
+    plain, _ = run(pipe, name, prompts, **more)
+    for schedule in (HALF, MixingSchedule(weight=1.0)):
+        latents, output = run(guard(pipe, schedule=schedule), name, prompts, **more)
+        assert torch.equal(latents[0], plain[0]) and not torch.equal(latents[1], plain[1])
+        assert [report.action for report in output.safety] == ["passed", "steered"]
+        assert output.safety[0].cost.denoiser_rows == output.safety[0].cost.plain_rows
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if "Img2Img" not in name and "Inpaint" not in name])
+def test_several_pictures_of_a_prompt_are_steered_together(build: Build, name: str) -> None:
+    """Picture i of the result belongs to prompt i // 2, in the engine as in the pipeline."""
+    pipe = build(name)
+    more: dict[str, Any] = {family_of(pipe).num_per_prompt: 2, "num_inference_steps": 2}
+    more |= {"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {}
+    plain, _ = run(pipe, name, [BENIGN, UNSAFE], **more)
+    latents, output = run(guard(pipe, schedule=HALF), name, [BENIGN, UNSAFE], **more)
+    assert [report.action for report in output.safety] == ["passed", "passed", "steered", "steered"]
+    assert torch.equal(latents[:2], plain[:2])
+    assert not torch.equal(latents[2], plain[2]) and not torch.equal(latents[3], plain[3])
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_safe_stream_that_does_not_run_returns_no_picture_and_leaves_no_hook(
+    build: Build, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = build(name)
+    monkeypatch.setattr(fused.Conditioning, "find", lambda self, arguments: [])
+    with pytest.raises(SafetyFailure, match="did not run at step 2"):
+        run(guard(pipe, schedule=HALF), name, UNSAFE)
+    assert not denoiser(pipe)._forward_hooks and not denoiser(pipe)._forward_pre_hooks
+    assert "step" not in vars(pipe.scheduler)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_gate_reads_with_the_pipelines_own_encoder(build: Build, name: str) -> None:
+    safe = guard(build(name))
+    gate = ConceptSimilarity(safe.text, threshold=0.999)
+    engaged, passed = gate([UNSAFE, "zzz"])
+    assert engaged.evidence == ("knife",) and not passed.is_unsafe
+    with pytest.raises(InvalidInput, match="tokens"):
+        run(safe, name, "cat " * 600)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_text_that_the_gate_cannot_read_is_refused(build: Build, name: str) -> None:
+    pipe = build(name)
+    own = family_of(pipe).own_arguments(type(pipe))
+    assert "prompt_embeds" in own
+    for argument in sorted(own):
+        with pytest.raises(InvalidInput, match=argument):
+            run(guard(pipe), name, BENIGN, **{argument: "a knife"})
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_reference_engine_runs_where_the_table_says_so(build: Build, name: str) -> None:
+    pipe = build(name)
+    if "reference" in family_of(pipe).engines([name]):
+        fused_latents, _ = run(guard(pipe, schedule=HALF), name, UNSAFE)
+        latents, _ = run(guard(pipe, schedule=HALF, engine="reference"), name, UNSAFE)
+        assert distance(latents, fused_latents) <= 1e-4
+    else:
+        for options in ({"engine": "reference"}, {"coupling": "parallel"}):
+            with pytest.raises(InvalidInput, match="fused engine only"):
+                guard(pipe, **options)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_decoded_pictures_come_with_one_report_each(build: Build, name: str) -> None:
+    _, output = run(guard(build(name)), name, UNSAFE, output_type="pil", num_inference_steps=2)
+    assert len(getattr(output, family_of(build(name)).output)) == len(output.safety) == 1
+    assert output.safety[0].action == "steered"
+
+
+@pytest.mark.parametrize("name", sorted(UNSUPPORTED))
+def test_other_pipelines_are_refused_with_the_reason(name: str) -> None:
+    cls = getattr(diffusers, name)
+    with pytest.raises(InvalidInput) as caught:
+        SafePipeline(cls.__new__(cls))
+    assert UNSUPPORTED[name] in str(caught.value)
+
+
+def test_a_class_that_no_family_names_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="StableDiffusionXLPipeline"):
+        SafePipeline(diffusers.DDPMPipeline.__new__(diffusers.DDPMPipeline))
+
+
+def test_a_pipeline_without_its_text_encoder_is_refused(build: Build) -> None:
+    pipe = build("StableDiffusionXLPipeline")
+    pipe.tokenizer = pipe.tokenizer_2 = None
+    with pytest.raises(InvalidInput, match="the gate has to read"):
+        guard(pipe)
