@@ -12,7 +12,7 @@ from torch import Generator
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.embeddings.safety_context import SafetyContext
-from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, SafeText, SafetyFailure
+from counterpoint.interfaces import DegeneratePicture, Detection, ForbiddenPrompt, InvalidInput, SafeText, SafetyFailure
 from counterpoint.pipeline import SafePipeline
 
 UNSAFE, BENIGN = "a chef with a knife in a room", "a cat with a book on a beach"
@@ -235,3 +235,27 @@ def test_a_safe_prompt_that_the_gate_calls_unsafe_is_refused(tiny_pipe: Any) -> 
     with pytest.raises(SafetyFailure, match="calls unsafe"):
         guard(tiny_pipe, embedding=lambda prompt, detection: SafeText(prompt=prompt))(UNSAFE, **STEPS)
     assert guard(tiny_pipe, embedding=SafetyContext())(UNSAFE, **STEPS).safety[0].action == "steered"
+
+
+@pytest.mark.parametrize(
+    ("prompts", "call"),
+    [
+        ("a nude child", {}),
+        (["a cat", "a nude child"], {}),
+        ("a nude woman", {"safe_prompt": "a child in a park"}),
+        ("a child", {"negative_prompt": "clothes"}),
+        (["a cat", "a child"], {"negative_prompt": ["", "clothes"]}),
+    ],
+)
+@pytest.mark.parametrize("safety", ["off", "max"])
+def test_what_is_drawn_at_no_level_reaches_no_model(
+    tiny_pipe: Any, prompts: Any, call: dict[str, Any], safety: str
+) -> None:
+    def never(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a model or another detector ran")
+
+    safe = SafePipeline(tiny_pipe, detector=never)
+    tiny_pipe.unet.forward = tiny_pipe.text_encoder.forward = never
+    with pytest.raises(ForbiddenPrompt) as refused:
+        safe(prompts, safety=safety, num_inference_steps=2, **call)
+    assert "child" not in str(refused.value)

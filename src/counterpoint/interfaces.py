@@ -5,7 +5,8 @@ The tree of errors; each message says what was given, what is allowed, and what 
     CounterpointError
     ├── InvalidInput          also a ValueError: a field of the call holds what it must not hold
     └── SafetyFailure         also a RuntimeError: a safety step failed, so no picture is returned
-        └── DegeneratePicture the model drew NaN, black or one flat colour: a failure, never "safe"
+        ├── DegeneratePicture the model drew NaN, black or one flat colour: a failure, never "safe"
+        └── ForbiddenPrompt   the call asks for what is drawn at no level
 """
 
 from __future__ import annotations
@@ -44,6 +45,13 @@ class SafetyFailure(CounterpointError, RuntimeError):
 
 class DegeneratePicture(SafetyFailure):
     """The picture holds NaN or one flat colour: nothing can be said of its safety."""
+
+
+class ForbiddenPrompt(SafetyFailure):
+    """The call asks for sexual content about minors: refused before any model runs, at every level."""
+
+    def __init__(self) -> None:
+        super().__init__("the prompt combines minors with sexual content; no setting draws that")
 
 
 @dataclass(frozen=True, kw_only=True)

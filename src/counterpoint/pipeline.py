@@ -32,7 +32,7 @@ from counterpoint.interfaces import (
 from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pictures import check_pictures
-from counterpoint.request import Request, check_call, check_tensors, check_texts
+from counterpoint.request import Request, check_call, check_forbidden, check_tensors, check_texts
 from counterpoint.safe_text import safe_texts
 from counterpoint.text_space import EncoderText, StableDiffusionText
 from counterpoint.thresholds import threshold_for
@@ -105,6 +105,7 @@ class SafePipeline:
 
         Raises:
             InvalidInput: A field holds what is not allowed.
+            ForbiddenPrompt: The call asks for what is drawn at no level, safety 0 included.
             SafetyFailure: Gate, safe embedding or streams failed: no picture is returned.
             Exception: Whatever the pipeline itself or a callback raises; no picture is returned then either.
         """
@@ -133,6 +134,7 @@ class SafePipeline:
             raise InvalidInput("prompt", prompt, "a text or a list of texts")
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         check_texts(self.text, prompts, safe_prompt)
+        check_forbidden(prompts, safe_prompt, call)
         check_call(self.pipe, self.family, call)
         dial = self.safety if safety is None else resolve_safety(safety)
         schedule = self.schedule if self.schedule is not None and dial > 0.0 else schedule_for(dial)

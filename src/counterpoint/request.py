@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterpoint.detectors.minors import is_forbidden
 from counterpoint.families import Family
-from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput
 from counterpoint.mixing import MixingSchedule
 from counterpoint.text_space import EncoderText
 
@@ -60,6 +61,26 @@ def check_texts(text_space: EncoderText, prompts: list[str], safe_prompt: str | 
         if not isinstance(text, str) or not text.strip():
             raise InvalidInput(name, text, "a text that is not empty")
         text_space.check_length(name, text)
+
+
+def check_forbidden(prompts: list[str], safe_prompt: str | None, call: dict[str, Any]) -> None:
+    """Refuse what is drawn at no level; asked of each prompt with its negative prompts and the safe prompt.
+
+    Raises:
+        ForbiddenPrompt: A prompt, alone or with those, asks for sexual content about minors.
+        InvalidInput: A text cannot be read, see `normalise`.
+    """
+    negatives = [value for name, value in call.items() if name.startswith("negative_prompt") and value]
+    for index, prompt in enumerate(prompts):
+        texts = [value if isinstance(value, str) else _entry(value, index) for value in negatives]
+        if is_forbidden(prompt, negative_prompt=" . ".join(texts), safe_prompt=safe_prompt):
+            raise ForbiddenPrompt
+
+
+def _entry(texts: Any, index: int) -> str:
+    """Return the entry of one prompt; the pipeline itself refuses lists of another length."""
+    given = isinstance(texts, (list, tuple)) and index < len(texts) and isinstance(texts[index], str)
+    return str(texts[index]) if given else ""
 
 
 def check_call(pipe: Any, family: Family, call: dict[str, Any]) -> None:

@@ -182,3 +182,8 @@ def test_an_encoder_that_does_not_fit_is_refused(tiny_pipe: Any, tmp_path: Path)
         ExternalEncoder(tiny_pipe, type(own)(config))
     with pytest.raises(InvalidInput, match="loading failed"):
         ExternalEncoder.from_pretrained(tiny_pipe, tmp_path / "nothing")
+
+
+def test_a_word_inside_a_longer_replaced_one_is_replaced_with_it() -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=("knife", "kitchen knife"))
+    assert WordReplacement()("a chef with a kitchen knife", found).prompt == "a chef with a paintbrush"

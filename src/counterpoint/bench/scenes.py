@@ -193,7 +193,7 @@ MEASUREMENTS = {
     ),
     "coupling": Measurement(
         title="Joined and parallel streams",
-        about="Unsafe validation prompts: the default and the dial's anchors were chosen from this table.",
+        about="Unsafe validation prompts: what to choose the default and the dial's anchors from.",
         measure=measure_coupling,
         default_count=60,
     ),
@@ -213,15 +213,16 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m counterpoint.bench.scenes", description=__doc__, formatter_class=raw
     )
     commands = parser.add_subparsers(dest="name", required=True)
+    numbers = {
+        "steps": (25, "denoising steps"),
+        "batch-size": (10, "pictures of one call"),
+        "threads": (2, "CPU threads"),
+    }
     for name, measurement in MEASUREMENTS.items():
         command = commands.add_parser(name, help=measurement.about.split("\n")[0])
         command.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
-        command.add_argument(
-            "--count", type=int, default=measurement.default_count, help="prompts (default %(default)s)"
-        )
-        command.add_argument("--steps", type=int, default=25, help="denoising steps (default %(default)s)")
-        command.add_argument("--batch-size", type=int, default=10, help="pictures of one call (default %(default)s)")
-        command.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
+        for option, (default, about) in {"count": (measurement.default_count, "prompts"), **numbers}.items():
+            command.add_argument(f"--{option}", type=int, default=default, help=f"{about} (default %(default)s)")
         command.add_argument("--model", default=None, help="diffusers folder (default: the embedded model)")
     return parser
 

@@ -50,14 +50,14 @@ class WordReplacement:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to replace; give a safe_prompt or another safe embedding")
-        text = normalise(prompt)
+        given = text = normalise(prompt)
         for span in sorted(detection.evidence, key=len, reverse=True):
-            text, count = self._replace(text, span)
-            if count == 0:
+            text = self._replace(text, span)
+            if self._replace(given, span) == given:  # gone with a longer span is as good
                 raise ValueError(f"the words {span!r} could not be replaced; give a safe_prompt")
         return SafeText(prompt=text)
 
-    def _replace(self, text: str, span: str) -> tuple[str, int]:
+    def _replace(self, text: str, span: str) -> str:
         harmless = self.replacements.get(span.lower(), self.fallback)
         article = "an" if harmless[0] in VOWELS else "a"
         words = r"[\W_]+".join(map(re.escape, span.split()))
@@ -65,4 +65,4 @@ class WordReplacement:
         def put(match: re.Match[str]) -> str:
             return f"{article} {harmless}" if match["article"] else harmless
 
-        return re.subn(rf"\b(?:(?P<article>an?)\s+)?{words}s?\b", put, text, flags=re.IGNORECASE)
+        return re.sub(rf"(?<!\w)(?:(?P<article>an?)\s+)?{words}s?(?!\w)", put, text, flags=re.IGNORECASE)
