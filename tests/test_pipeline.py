@@ -11,6 +11,7 @@ import torch
 from torch import Generator
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
+from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.embeddings.safety_context import SafetyContext
 from counterpoint.interfaces import DegeneratePicture, Detection, ForbiddenPrompt, InvalidInput, SafeText, SafetyFailure
 from counterpoint.pipeline import SafePipeline
@@ -222,9 +223,9 @@ def test_a_pipeline_of_another_family_is_refused() -> None:
 
 
 def test_the_default_gate_is_calibrated_for_an_encoder_that_it_has_not_met(tiny_pipe: Any) -> None:
-    safe = SafePipeline(tiny_pipe)
-    detector = safe.detector
-    assert isinstance(detector, ConceptSimilarity)
+    gate = SafePipeline(tiny_pipe).detector
+    assert isinstance(gate, Ensemble)
+    (detector,) = [part for part in gate.detectors if isinstance(part, ConceptSimilarity)]
     assert -1.0 <= detector.threshold <= 1.0
     assert detector(["a chef with a knife"])[0].evidence == ("knife",)  # the word itself has the cosine 1
 

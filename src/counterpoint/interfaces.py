@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Action = Literal["passed", "steered", "blurred", "blocked"]
+"""What was done: nothing; the safe stream was mixed in; the output check hid the picture, or the pipeline's own did."""
 Coupling = Literal["joined", "parallel"]
 EngineName = Literal["fused", "reference"]
 OnUnsafe = Literal["steer", "blur", "block", "flag"]
@@ -101,9 +102,10 @@ class SafetyReport:
     """What happened to one picture: what was done, not what was asked for."""
 
     action: Action
-    """"passed" = bit for bit the plain pipeline's call; "steered" = the safe stream was mixed in."""
+    """"passed" = bit for bit the plain pipeline's call; "steered" = the safe stream was mixed in; "blurred", "blocked"
+    = what is returned is not what was drawn."""
     safety: float
-    """The dial as resolved, 0..1."""
+    """The dial as resolved, 0..1; where the picture was drawn again, the level of the last time."""
     weight: float
     """Largest weight w that was applied, 0 where the picture passed."""
     tau: float
@@ -118,6 +120,12 @@ class SafetyReport:
     cost: Cost
     engine: EngineName | None = None
     """The engine that ran; None where the picture passed."""
+    picture_unsafe: bool | None = None
+    """What the output check says of the picture as it was drawn last; None where nobody looked."""
+    picture_categories: dict[str, float] = field(default_factory=dict)
+    """Score per category of the output check, in its detectors' own unit."""
+    redraws: int = 0
+    """How often the output check had the picture drawn again, at a higher level of safety."""
 
 
 class TextSpace(Protocol):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from counterpoint.interfaces import Detection, InvalidInput, OnUnsafe, PictureDetector, SafetyFailure
+from counterpoint.reports import Pictures
 from counterpoint.sheet import blur
 
 BLOCKED_COLOUR = (128, 128, 128)
@@ -98,3 +99,12 @@ def _merge(one: Detection, other: Detection) -> Detection:
 def hide(picture: Image.Image, how: OnUnsafe) -> Image.Image:
     """Blurred where `how` is "blur", else flat grey; neither can be sharpened back."""
     return blur(picture) if how == "blur" else Image.new("RGB", picture.size, BLOCKED_COLOUR)
+
+
+def hide_unsafe(drawn: Pictures, how: OnUnsafe) -> None:
+    """Put blurred or flat grey pictures in the place of those found unsafe; "flag" leaves them as they are."""
+    if how == "flag":
+        return
+    for index in drawn.unsafe:
+        (picture,) = to_pil(drawn.images[index : index + 1])
+        drawn.hide(index, like(hide(picture, how), drawn.images), "blurred" if how == "blur" else "blocked")

@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import torch
 
-from counterpoint.detectors.concept_similarity import ConceptSimilarity
+from counterpoint.detectors.negative_prompt import judge_pairs
 from counterpoint.embeddings.safe_prompt import SafePrompt
-from counterpoint.embeddings.word_removal import WordRemoval
 from counterpoint.engines import fused, reference
 from counterpoint.engines.denoiser import one_call_at_a_time
 from counterpoint.engines.drawn import Drawn, draw_plain
 from counterpoint.families import Family, classes_of, family_of, readers, token_limit
+from counterpoint.gate import standard_gate
 from counterpoint.interfaces import (
-    Action,
-    Cost,
     Coupling,
     Detection,
     Detector,
     EngineName,
     InvalidInput,
+    OnUnsafe,
+    PictureDetector,
     SafeEmbedding,
     SafeText,
     SafetyFailure,
-    SafetyReport,
 )
 from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
+from counterpoint.output_check import check_on_unsafe, hide_unsafe, judge
 from counterpoint.pictures import check_pictures
-from counterpoint.request import Request, check_call, check_forbidden, check_tensors, check_texts
-from counterpoint.safe_text import safe_texts
+from counterpoint.redraw import Noise, engage_flagged, last_resort, stronger_than
+from counterpoint.reports import Pictures, reports_of
+from counterpoint.request import (
+    Request,
+    check_call,
+    check_forbidden,
+    check_tensors,
+    check_texts,
+    negative_prompts,
+)
+from counterpoint.safe_text import safe_texts, standard_embedding
 from counterpoint.text_space import EncoderText, StableDiffusionText
-from counterpoint.thresholds import threshold_for
 
 
 class SafePipeline:
@@ -49,8 +57,14 @@ class SafePipeline:
     Args:
         pipe: A pipeline of one of `counterpoint.families`.
         safety: The dial, 0..1 or off, low, medium, high, max; each call may name another.
-        detector: The gate; by default similarity to unsafe concepts in the pipeline's text encoder.
-        embedding: What the safe stream is told where the call gives no `safe_prompt`.
+        detector: The gate; by default `gate.standard_gate`.
+        embedding: What the safe stream is told where the call gives no `safe_prompt`; by default
+            `safe_text.standard_embedding`.
+        picture_detectors: The output check: who looks at each picture before it is returned, unless
+            safety is 0. By default nobody.
+        on_unsafe: What happens to a picture that one of them calls unsafe: "steer" draws it again at
+            higher levels from the same noise, and blocks it where the highest does not help; "blur"
+            and "block" hide it; "flag" returns it and says so. Each call may name another.
         coupling: "joined" or "parallel" streams, see `engines.reference.run`.
         schedule: Weight and tau in place of the dial's; safety 0 still means off.
         engine: "fused" runs only the rows it needs, "reference" is literal and twice as dear; "auto"
@@ -67,6 +81,8 @@ class SafePipeline:
         safety: Safety = "medium",
         detector: Detector | None = None,
         embedding: SafeEmbedding | None = None,
+        picture_detectors: Sequence[PictureDetector] = (),
+        on_unsafe: OnUnsafe = "steer",
         coupling: Coupling = "joined",
         schedule: MixingSchedule | None = None,
         engine: Literal["auto", "fused", "reference"] = "auto",
@@ -78,8 +94,14 @@ class SafePipeline:
         self.pipe = pipe
         self.safety = resolve_safety(safety)
         self.text = _text_space(pipe, self.family)
-        self.detector = detector or ConceptSimilarity(self.text, threshold=threshold_for(self.text))
-        self.embedding = embedding or WordRemoval()
+        self.detector = detector or standard_gate(self.text)
+        self.embedding = embedding or standard_embedding()
+        self.picture_detectors = tuple(picture_detectors)
+        if self.picture_detectors and self.family.output != "images":
+            raise InvalidInput(
+                "picture_detectors", len(self.picture_detectors), f"none: {self.family.name} gives video"
+            )
+        self.on_unsafe = check_on_unsafe(on_unsafe)
         self.coupling: Coupling = coupling
         self.schedule = schedule
 
@@ -89,6 +111,7 @@ class SafePipeline:
         *,
         safety: Safety | None = None,
         safe_prompt: str | None = None,
+        on_unsafe: OnUnsafe | None = None,
         **call: Any,
     ) -> Any:
         """Draw; every other argument goes to the pipeline as it is.
@@ -97,6 +120,7 @@ class SafePipeline:
             prompt: One prompt, or a list of them.
             safety: The dial for this call; None takes the wrapper's.
             safe_prompt: What the safe stream is told, for all engaged prompts of this call.
+            on_unsafe: What happens to pictures that the output check calls unsafe; None takes the wrapper's.
             call: The pipeline's own arguments (`num_inference_steps`, `generator`, ...).
 
         Returns:
@@ -106,23 +130,21 @@ class SafePipeline:
         Raises:
             InvalidInput: A field holds what is not allowed.
             ForbiddenPrompt: The call asks for what is drawn at no level, safety 0 included.
-            SafetyFailure: Gate, safe embedding or streams failed: no picture is returned.
+            SafetyFailure: Gate, safe embedding, streams or output check failed: no picture is returned.
             Exception: Whatever the pipeline itself or a callback raises; no picture is returned then either.
         """
         started = time.perf_counter()
+        how = self.on_unsafe if on_unsafe is None else check_on_unsafe(on_unsafe)
         request = self._read(prompt, safety, safe_prompt, call)
         embedding = self.embedding if safe_prompt is None else SafePrompt(safe_prompt)
         as_tuple = not request.call.pop("return_dict", True)
         with one_call_at_a_time(self.pipe):
-            safe = self._safe_texts(request, embedding)
-            drawn = self._steer(request, safe) if safe else self._draw_plain(request)
-        output = drawn.output
-        pictures = getattr(output, self.family.output)
-        flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(pictures)
-        check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
-        seconds = (time.perf_counter() - started) / request.num_images
-        names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
-        output.safety = self._reports(request, names, drawn, flagged, seconds)
+            noise = Noise.before(request.call, self.pipe._execution_device)
+            drawn = self._draw(request, embedding)
+            if self.picture_detectors and request.safety > 0.0:
+                self._check(drawn, request, embedding, noise, how)
+        output, seconds = drawn.output, (time.perf_counter() - started) / request.num_images
+        output.safety = [replace(report, cost=replace(report.cost, seconds=seconds)) for report in drawn.reports]
         if as_tuple:
             return (*(getattr(output, part.name) for part in fields(output)), output.safety)
         return output
@@ -144,20 +166,53 @@ class SafePipeline:
             num_images_per_prompt=int(call.get(self.family.num_per_prompt) or 1),
             schedule=schedule,
             safety=dial,
-            detections=self._detect(prompts),
+            detections=self._detect(prompts, negative_prompts(call, len(prompts))),
             call=dict(call),
         )
         check_tensors(request)
+        if self.picture_detectors and request.safety > 0.0 and call.get("output_type") == "latent":
+            raise InvalidInput("output_type", "latent", "pil, np or pt: the output check has to see the picture")
         return request
 
-    def _detect(self, prompts: list[str]) -> list[Detection]:
+    def _detect(self, prompts: list[str], negative_prompts: list[str]) -> list[Detection]:
         try:
-            detections = self.detector(prompts)
+            detections = judge_pairs(self._gate, prompts, negative_prompts)
+        except SafetyFailure:
+            raise
         except Exception as error:
             raise SafetyFailure(f"the gate failed ({type(error).__name__}: {error}); nothing is drawn") from error
+        return detections
+
+    def _gate(self, prompts: Sequence[str]) -> list[Detection]:
+        detections = self.detector(prompts)
         if len(detections) != len(prompts):
             raise SafetyFailure(f"the gate judged {len(detections)} of {len(prompts)} prompts; nothing is drawn")
         return detections
+
+    def _draw(self, request: Request, embedding: SafeEmbedding) -> Pictures:
+        """Draw a call once; raises where a picture is degenerate."""
+        safe = self._safe_texts(request, embedding)
+        drawn = self._steer(request, safe) if safe else self._draw_plain(request)
+        pictures = getattr(drawn.output, self.family.output)
+        flagged = getattr(drawn.output, "nsfw_content_detected", None) or [False] * len(pictures)
+        check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
+        names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
+        return Pictures(drawn.output, reports_of(request, drawn, flagged, names, self.coupling, self.engine))
+
+    def _check(
+        self, drawn: Pictures, request: Request, embedding: SafeEmbedding, noise: Noise, on_unsafe: OnUnsafe
+    ) -> None:
+        """Look at the pictures; draw again, hide or flag those that are unsafe, in place."""
+        drawn.look(judge(self.picture_detectors, drawn.images))
+        for safety in stronger_than(request.safety) if on_unsafe == "steer" else ():
+            if not drawn.unsafe:
+                break
+            stronger = engage_flagged(request, drawn, safety)
+            with noise.again(self.pipe._execution_device):
+                again = self._draw(stronger, last_resort(embedding))
+            again.look(judge(self.picture_detectors, again.images))
+            drawn.take(again, drawn.unsafe)
+        hide_unsafe(drawn, "block" if on_unsafe == "steer" else on_unsafe)
 
     def _safe_texts(self, request: Request, embedding: SafeEmbedding) -> dict[int, SafeText]:
         """Return what the safe stream is told, by the index of the engaged prompt."""
@@ -166,7 +221,7 @@ class SafePipeline:
             {index: (request.prompts[index], request.detections[index]) for index in indices},
             embedding,
             text_space=self.text,
-            is_unsafe=lambda text: self._detect([text])[0].is_unsafe,
+            detect=lambda text: self._detect([text], [""])[0],
         )
         if any(text.prompt_embeds is not None for text in safe.values()):
             if not isinstance(self.text, StableDiffusionText):
@@ -228,32 +283,6 @@ class SafePipeline:
             self.pipe, streams, request.schedule,
             coupling=self.coupling, generator=generator, latents=latents, call=call,
         )  # fmt: skip
-
-    def _reports(
-        self, request: Request, names: dict[int, str], drawn: Drawn, flagged: Sequence[bool], seconds: float
-    ) -> list[SafetyReport]:
-        """Return one report a picture; `names` says which safe embedding spoke for which prompt."""
-        reports = []
-        for image in range(request.num_images):
-            steered = image in request.engaged
-            detection = request.detections[request.prompt_of(image)]
-            action: Action = "blocked" if flagged[image] else "steered" if steered else "passed"
-            reports.append(
-                SafetyReport(
-                    action=action,
-                    safety=request.safety,
-                    weight=max(drawn.weights) if steered else 0.0,
-                    tau=request.schedule.tau if steered else 1.0,
-                    steps_mixed=sum(weight > 0.0 for weight in drawn.weights) if steered else 0,
-                    score=detection.score,
-                    categories=dict(detection.categories),
-                    embedding=names[request.prompt_of(image)] if steered else None,
-                    coupling=self.coupling if steered else None,
-                    engine=self.engine if steered else None,
-                    cost=Cost(denoiser_rows=drawn.rows[image], plain_rows=drawn.plain_rows, seconds=seconds),
-                )
-            )
-        return reports
 
 
 def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineName]) -> EngineName:

@@ -70,11 +70,18 @@ def check_forbidden(prompts: list[str], safe_prompt: str | None, call: dict[str,
         ForbiddenPrompt: A prompt, alone or with those, asks for sexual content about minors.
         InvalidInput: A text cannot be read, see `normalise`.
     """
-    negatives = [value for name, value in call.items() if name.startswith("negative_prompt") and value]
-    for index, prompt in enumerate(prompts):
-        texts = [value if isinstance(value, str) else _entry(value, index) for value in negatives]
-        if is_forbidden(prompt, negative_prompt=" . ".join(texts), safe_prompt=safe_prompt):
+    for prompt, negative in zip(prompts, negative_prompts(call, len(prompts)), strict=True):
+        if is_forbidden(prompt, negative_prompt=negative, safe_prompt=safe_prompt):
             raise ForbiddenPrompt
+
+
+def negative_prompts(call: dict[str, Any], count: int) -> list[str]:
+    """Return all that is pushed away from each of `count` prompts, as one text; "" where there is nothing."""
+    given = [value for name, value in call.items() if name.startswith("negative_prompt") and value]
+    return [
+        " . ".join(value if isinstance(value, str) else _entry(value, index) for value in given)
+        for index in range(count)
+    ]
 
 
 def _entry(texts: Any, index: int) -> str:

@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from counterpoint.detectors import negative_prompt
+from counterpoint.embeddings.auto import Auto
+from counterpoint.embeddings.neutral import Neutral
 from counterpoint.embeddings.safe_prompt import SafePrompt
+from counterpoint.embeddings.safety_context import SafetyContext
+from counterpoint.embeddings.word_removal import WordRemoval
 from counterpoint.interfaces import (
     CounterpointError,
     Detection,
@@ -17,21 +22,36 @@ from counterpoint.interfaces import (
 )
 from counterpoint.text_space import EncoderText
 
+MOST_ROUNDS = 3
+"""How often a safe embedding is asked anew about its own answer before the call fails."""
+
+
+def standard_embedding() -> Auto:
+    """Return the safe embedding as it stands by default.
+
+    The prompt without what the gate engaged on; where it named no words, a scene that holds nothing
+    of the prompt. A prompt that is unsafe by its negative prompt alone keeps its words.
+    """
+    return Auto(by_category={negative_prompt.CATEGORY: [SafetyContext()]}, otherwise=[WordRemoval(), Neutral()])
+
 
 def safe_texts(
     engaged: Mapping[int, tuple[str, Detection]],
     embedding: SafeEmbedding,
     *,
     text_space: EncoderText,
-    is_unsafe: Callable[[str], bool],
+    detect: Callable[[str], Detection],
 ) -> dict[int, SafeText]:
     """Return the safe text, or the safe token embeddings, of each engaged prompt.
+
+    A text that the gate still calls unsafe goes back to the embedding, with the gate's new verdict,
+    up to `MOST_ROUNDS` times in all.
 
     Args:
         engaged: Prompt and verdict, by the prompt's index.
         embedding: What to ask.
         text_space: Says how long a text may be.
-        is_unsafe: The gate; a safe text has to pass it, too, unless it keeps the prompt by design.
+        detect: The gate; a safe text has to pass it, too, unless it keeps the prompt by design.
 
     Raises:
         InvalidInput: The caller's own safe prompt is too long, or the gate calls it unsafe.
@@ -40,8 +60,7 @@ def safe_texts(
     safe: dict[int, SafeText] = {}
     for index, (prompt, detection) in engaged.items():
         try:
-            safe[index] = embedding(prompt, detection)
-            _check(safe[index], embedding, text_space, is_unsafe)
+            safe[index] = _safe_text(prompt, detection, embedding, text_space, detect)
         except CounterpointError:
             raise
         except Exception as error:
@@ -50,16 +69,28 @@ def safe_texts(
     return safe
 
 
-def _check(safe: SafeText, embedding: SafeEmbedding, text_space: EncoderText, is_unsafe: Callable[[str], bool]) -> None:
-    if safe.prompt_embeds is not None:
-        if not bool(torch.isfinite(safe.prompt_embeds).all()):
-            raise SafetyFailure("the safe embedding holds NaN or infinity; nothing is drawn")
-        return
-    if not safe.prompt:
-        raise SafetyFailure("the safe embedding gave neither a text nor embeddings")
-    text_space.check_length("safe_prompt", safe.prompt)
-    if safe.keeps_prompt or not is_unsafe(safe.prompt):
-        return
-    if isinstance(embedding, SafePrompt):
-        raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
+def _safe_text(
+    prompt: str,
+    detection: Detection,
+    embedding: SafeEmbedding,
+    text_space: EncoderText,
+    detect: Callable[[str], Detection],
+) -> SafeText:
+    for _ in range(MOST_ROUNDS):
+        safe = embedding(prompt, detection)
+        if safe.prompt_embeds is not None:
+            if not bool(torch.isfinite(safe.prompt_embeds).all()):
+                raise SafetyFailure("the safe embedding holds NaN or infinity; nothing is drawn")
+            return safe
+        if not safe.prompt:
+            raise SafetyFailure("the safe embedding gave neither a text nor embeddings")
+        text_space.check_length("safe_prompt", safe.prompt)
+        if safe.keeps_prompt:
+            return safe
+        verdict = detect(safe.prompt)
+        if not verdict.is_unsafe:
+            return safe
+        if isinstance(embedding, SafePrompt):
+            raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
+        prompt, detection = safe.prompt, verdict
     raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")

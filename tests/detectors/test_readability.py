@@ -133,3 +133,9 @@ def test_a_normalised_prompt_is_judged_like_a_typed_one_where_letters_stay() -> 
     for prompt in (*ENGLISH, *(text for group in SENTENCES.values() for text in group)):
         typed, normalised = Readability()([prompt, normalise(prompt)])
         assert typed.is_unsafe == normalised.is_unsafe, prompt
+
+
+@pytest.mark.parametrize("name", ["Pikachu", "Naruto Uzumaki", "Pikachu in a forest"])
+def test_a_name_is_no_language(name: str) -> None:
+    assert not Readability()([name])[0].is_unsafe
+    assert Readability()(["un " + name.split()[0]])[0].is_unsafe  # with a small word it is one

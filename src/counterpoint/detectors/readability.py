@@ -46,6 +46,8 @@ FOREIGN = frozenset(
 """Small words of some twenty languages in Latin letters, without accents and without English words."""
 LEAST_KNOWN = 0.5
 """A text without English small words is foreign where a smaller share of its telling words is common in English."""
+FEWEST = 3
+"""Telling words from which a text without any small word counts as a language: fewer may be a name."""
 LONGER = 3
 """Letters from which a word tells of its language; the foreign small words do, too."""
 
@@ -92,5 +94,7 @@ def is_foreign(words: Sequence[str]) -> bool:
     if foreign >= 2 and foreign > english:
         return True
     telling = [word for word in words if word.isalpha() and (len(word) >= LONGER or word in FOREIGN)]
+    if english or (not foreign and len(telling) < FEWEST):
+        return False
     known = sum(word not in FOREIGN and (is_english(word) or is_compound(word)) for word in telling)
-    return bool(telling) and not english and known < LEAST_KNOWN * len(telling)
+    return known < LEAST_KNOWN * len(telling)

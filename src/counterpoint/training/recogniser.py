@@ -34,6 +34,8 @@ DEFAULTS = LoopConfig(
 )
 EXAMPLE = """example:
   python -m counterpoint.training.recogniser --role judge --sprites icons/flat --out training/judge
+  python -m counterpoint.training.recogniser --role judge --sprites icons/flat --out training/judge \\
+      --start src/counterpoint/recogniser_weights/judge --steps 2200
 """
 WIDTHS: dict[Role, tuple[int, ...]] = {"judge": (32, 64, 96, 160), "checker": (48, 96, 192)}
 SEEDS: dict[Role, int] = {"judge": 101, "checker": 202}
@@ -227,6 +229,21 @@ def evaluate(folder: Path, sprites: Path, count: int) -> dict[str, Any]:
     return report
 
 
+def first_recogniser(role: Role, start: Path | None) -> Recogniser:
+    """Untrained recogniser of a role, or the trained one of a folder.
+
+    Raises:
+        ValueError: The folder holds the other role, or one made for other labels.
+    """
+    if start is None:
+        return Recogniser(new_config(role))
+    recogniser = Recogniser.from_pretrained(start)
+    wanted = new_config(role, recogniser.config.widths)
+    if recogniser.config != wanted:
+        raise ValueError(f"--start {start} holds a {recogniser.config.role}, or other labels than the vocabulary's.")
+    return recogniser
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Command line of this part."""
     parser = argparse.ArgumentParser(
@@ -238,6 +255,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--role", choices=("judge", "checker"), required=True, help="which of the two")
     add("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    add("--start", type=Path, default=None, help="folder of a trained recogniser to start from, instead of noise")
     add("--test-pictures", type=int, default=2000, help="held-out pictures (default: %(default)s)")
     add_arguments(parser, DEFAULTS)
     parser.set_defaults(seed=None)
@@ -252,7 +270,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.seed = SEEDS[role]
     config = config_from(arguments, DEFAULTS)
     torch.manual_seed(config.seed)
-    recipe = RecogniserRecipe(arguments.sprites, Recogniser(new_config(role)), config)
+    recipe = RecogniserRecipe(arguments.sprites, first_recogniser(role, arguments.start), config)
     if not Training(recipe, config).run():
         return 4
     folder = config.out / WEIGHTS

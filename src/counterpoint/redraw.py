@@ -1,0 +1,98 @@
+"""Draw a call again from the same noise: what the output check calls unsafe is steered harder.
+
+Each attempt is the whole call once more, since a picture's noise may depend on those beside it; only
+the pictures that were called unsafe are taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from counterpoint.embeddings.auto import Auto
+from counterpoint.embeddings.neutral import Neutral
+from counterpoint.embeddings.safe_prompt import SafePrompt
+from counterpoint.interfaces import SafeEmbedding
+from counterpoint.levels import schedule_for
+from counterpoint.reports import Pictures
+from counterpoint.request import Request
+
+STRONGER = (0.75, 1.0)
+"""Safety of the attempts; those at or below the call's own are left out."""
+
+
+def stronger_than(safety: float) -> tuple[float, ...]:
+    """Return the safety of each attempt that is left; none where the dial stands at 1."""
+    return tuple(value for value in STRONGER if value > safety)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Where the random numbers of a call began."""
+
+    generators: tuple[torch.Generator, ...]
+    """The caller's own; empty where the call takes torch's global ones."""
+    states: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def before(cls, call: dict[str, Any], device: torch.device) -> Noise:
+        """Remember the state of a call's generators, before it is drawn.
+
+        Args:
+            call: The pipeline's arguments; `generator` is None, one, or one a picture.
+            device: Where the pipeline runs: without a generator it draws from the global one there.
+        """
+        given = call.get("generator")
+        listed = given if isinstance(given, (list, tuple)) else [given]
+        generators = tuple(generator for generator in listed if generator is not None)
+        if generators:
+            return cls(generators=generators, states=tuple(g.get_state() for g in generators))
+        states = [torch.get_rng_state()]
+        if device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(device))
+        return cls(generators=(), states=tuple(states))
+
+    @contextmanager
+    def again(self, device: torch.device) -> Iterator[None]:
+        """Let the block draw the same numbers; afterwards all generators stand where they stood before it."""
+        if self.generators:
+            later = [generator.get_state() for generator in self.generators]
+            try:
+                for generator, state in zip(self.generators, self.states, strict=True):
+                    generator.set_state(state)
+                yield
+            finally:
+                for generator, state in zip(self.generators, later, strict=True):
+                    generator.set_state(state)
+            return
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.set_rng_state(self.states[0])
+            if devices:
+                torch.cuda.set_rng_state(self.states[1], device)
+            yield
+
+
+def engage_flagged(request: Request, drawn: Pictures, safety: float) -> Request:
+    """Return the call at another level, engaged for the prompts of unsafe pictures and for no others.
+
+    Where the gate had passed such a prompt, the verdict on its picture stands for the gate's.
+    """
+    detections = [replace(detection, is_unsafe=False) for detection in request.detections]
+    for image in drawn.unsafe:
+        index = request.prompt_of(image)
+        gate, picture = request.detections[index], drawn.verdicts[image]
+        detections[index] = gate if gate.is_unsafe else picture
+    return replace(request, safety=safety, schedule=schedule_for(safety), detections=detections)
+
+
+def last_resort(embedding: SafeEmbedding) -> SafeEmbedding:
+    """Return an embedding that always has an answer: it does not depend on words that the gate named.
+
+    The caller's own safe prompt stays the only one.
+    """
+    return embedding if isinstance(embedding, (Auto, SafePrompt)) else Auto(otherwise=[embedding, Neutral()])

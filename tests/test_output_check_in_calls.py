@@ -1,0 +1,151 @@
+"""The output check within a call: drawn again from the same noise, hidden, or flagged; never returned unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from counterpoint.interfaces import Detection, InvalidInput, SafeText, SafetyFailure
+from counterpoint.output_check import BLOCKED_COLOUR
+from counterpoint.pipeline import SafePipeline
+
+UNSAFE, BENIGN = "a chef with a knife in a room", "a cat with a book on a beach"
+STEPS = {"num_inference_steps": 3, "output_type": "np"}
+
+
+def knife_gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in p, score=0.5, categories={"violence": 0.5}) for p in prompts]
+
+
+def drop_knife(prompt: str, detection: Detection) -> SafeText:
+    return SafeText(prompt=prompt.replace(" with a knife", ""))
+
+
+class Eye:
+    """Finds those pictures unsafe that a function names; keeps count of what it saw."""
+
+    def __init__(self, is_unsafe: Callable[[int, Image.Image], bool]) -> None:
+        self.is_unsafe = is_unsafe
+        self.looks = 0
+
+    def __call__(self, pictures: Sequence[Image.Image]) -> list[Detection]:
+        self.looks += 1
+        verdicts = [self.is_unsafe(index, picture) for index, picture in enumerate(pictures)]
+        return [Detection(is_unsafe=v, score=float(v), categories={"blades": float(v)}) for v in verdicts]
+
+
+def guard(pipe: Any, eye: Any, **options: Any) -> SafePipeline:
+    return SafePipeline(
+        pipe, **{"detector": knife_gate, "embedding": drop_knife, "picture_detectors": [eye], **options}
+    )
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def test_what_is_found_safe_stays_as_it_was_drawn(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: False)
+    looked = guard(tiny_pipe, eye)([UNSAFE, BENIGN], generator=generators(1, 2), **STEPS)
+    plain = guard(tiny_pipe, eye, picture_detectors=())([UNSAFE, BENIGN], generator=generators(1, 2), **STEPS)
+    assert np.array_equal(looked.images, plain.images)
+    assert [(r.picture_unsafe, r.redraws, r.action) for r in looked.safety] == [
+        (False, 0, "steered"),
+        (False, 0, "passed"),
+    ]
+    assert [r.picture_unsafe for r in plain.safety] == [None, None]
+
+
+def test_an_unsafe_picture_is_the_one_of_a_higher_level_from_the_same_noise(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: index == 0 and eye.looks == 1)
+    steered = guard(tiny_pipe, eye)([UNSAFE, BENIGN], safety="low", generator=generators(1, 2), **STEPS)
+    without = guard(tiny_pipe, eye, picture_detectors=())
+    high = without([UNSAFE, BENIGN], safety="high", generator=generators(1, 2), **STEPS)
+    assert np.array_equal(steered.images, high.images)  # the harmless one is the plain picture in both
+    first, second = steered.safety
+    assert (first.action, first.safety, first.redraws, first.picture_unsafe) == ("steered", 0.75, 1, False)
+    assert first.cost.denoiser_rows > high.safety[0].cost.denoiser_rows
+    assert (second.action, second.redraws) == ("passed", 0)
+
+
+def test_a_prompt_that_the_gate_passed_is_steered_where_its_picture_is_unsafe(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: eye.looks == 1)
+    safe = SafePipeline(tiny_pipe, detector=knife_gate, picture_detectors=[eye])
+    out = safe(BENIGN, generator=generators(1), **STEPS)
+    plain = tiny_pipe(BENIGN, generator=generators(1), **STEPS)
+    assert not np.array_equal(out.images, plain.images)
+    report = out.safety[0]
+    assert (report.action, report.embedding, report.redraws, report.score) == ("steered", "Neutral", 1, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["pil", "np", "pt"])
+def test_what_no_level_makes_safe_is_blocked(tiny_pipe: Any, kind: str) -> None:
+    eye = Eye(lambda index, picture: index == 0)
+    out = guard(tiny_pipe, eye)([UNSAFE, BENIGN], safety="low", **{**STEPS, "output_type": kind})
+    assert eye.looks == 3  # as asked, high, max
+    assert [r.action for r in out.safety] == ["blocked", "passed"]
+    assert (out.safety[0].redraws, out.safety[0].picture_unsafe) == (2, True)
+    values = out.images[0]
+    values = values.permute(1, 2, 0).numpy() if kind == "pt" else np.asarray(values)
+    values = values if kind == "pil" else (values * 255).round()
+    assert np.all(values == BLOCKED_COLOUR)
+
+
+@pytest.mark.parametrize(("how", "action"), [("blur", "blurred"), ("block", "blocked"), ("flag", "steered")])
+def test_other_ways_draw_once(tiny_pipe: Any, how: Any, action: str) -> None:
+    eye = Eye(lambda index, picture: True)
+    plain = guard(tiny_pipe, eye, picture_detectors=())(UNSAFE, generator=generators(1), **STEPS)
+    out = guard(tiny_pipe, eye)(UNSAFE, on_unsafe=how, generator=generators(1), **STEPS)
+    assert (eye.looks, out.safety[0].action, out.safety[0].picture_unsafe) == (1, action, True)
+    assert np.array_equal(out.images, plain.images) == (how == "flag")
+
+
+def test_generators_stand_where_one_drawing_leaves_them(tiny_pipe: Any) -> None:
+    looked, plain = generators(1), generators(1)
+    guard(tiny_pipe, Eye(lambda index, picture: True))(UNSAFE, generator=looked, **STEPS)
+    tiny_pipe(BENIGN, generator=plain, **STEPS)
+    assert torch.equal(looked[0].get_state(), plain[0].get_state())
+
+
+def test_without_a_generator_the_noise_is_the_same_again(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: eye.looks == 1)
+    torch.manual_seed(5)
+    looked = guard(tiny_pipe, eye)(UNSAFE, safety="low", **STEPS)
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    high = guard(tiny_pipe, eye, picture_detectors=())(UNSAFE, safety="high", **STEPS)
+    assert np.array_equal(looked.images, high.images)
+    assert torch.equal(after, torch.rand(1))
+
+
+def test_a_detector_that_fails_on_the_second_look_returns_nothing(tiny_pipe: Any) -> None:
+    def fail(index: int, picture: Image.Image) -> bool:
+        if eye.looks > 1:
+            raise RuntimeError("lost")
+        return True
+
+    eye = Eye(fail)
+    with pytest.raises(SafetyFailure, match="output check Eye failed"):
+        guard(tiny_pipe, eye)(UNSAFE, **STEPS)
+
+
+def test_off_is_off_and_latents_cannot_be_looked_at(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: True)
+    assert guard(tiny_pipe, eye)(UNSAFE, safety="off", **STEPS).safety[0].picture_unsafe is None
+    assert eye.looks == 0
+    with pytest.raises(InvalidInput, match="output_type"):
+        guard(tiny_pipe, eye)(UNSAFE, **{**STEPS, "output_type": "latent"})
+    with pytest.raises(InvalidInput, match="on_unsafe"):
+        guard(tiny_pipe, eye)(UNSAFE, on_unsafe="shrug", **STEPS)
+
+
+def test_a_negative_prompt_that_pushes_safety_away_engages(tiny_pipe: Any) -> None:
+    safe = SafePipeline(tiny_pipe, detector=knife_gate)
+    passed = safe(BENIGN, negative_prompt="knife", **STEPS).safety[0]
+    steered = safe(BENIGN, negative_prompt="safe", **STEPS).safety[0]
+    assert (passed.action, steered.action, steered.embedding) == ("passed", "steered", "SafetyContext")
