@@ -147,5 +147,7 @@ def test_off_is_off_and_latents_cannot_be_looked_at(tiny_pipe: Any) -> None:
 def test_a_negative_prompt_that_pushes_safety_away_engages(tiny_pipe: Any) -> None:
     safe = SafePipeline(tiny_pipe, detector=knife_gate)
     passed = safe(BENIGN, negative_prompt="knife", **STEPS).safety[0]
+    both = SafePipeline(tiny_pipe)(UNSAFE, negative_prompt="a dog", **STEPS).safety[0]
+    assert (both.action, both.embedding) == ("steered", "WordRemoval")  # a harmless negative prompt changes nothing
     steered = safe(BENIGN, negative_prompt="safe", **STEPS).safety[0]
     assert (passed.action, steered.action, steered.embedding) == ("passed", "steered", "SafetyContext")

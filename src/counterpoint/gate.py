@@ -20,17 +20,22 @@ from counterpoint.text_space import EncoderText
 from counterpoint.thresholds import threshold_for
 
 
-def standard_gate(text: EncoderText, *, extra_concepts: Concepts = NO_CONCEPTS) -> Ensemble:
+def standard_gate(
+    text: EncoderText, *, extra_concepts: Concepts = NO_CONCEPTS, threshold: float | None = None
+) -> Ensemble:
     """Return the gate for a pipeline.
 
     Args:
         text: The text space of the pipeline that is guarded.
         extra_concepts: What is unsafe besides, words by category: {"clowns": ["clown"]}.
+        threshold: Cosine, -1..1, from which words count as a concept; None takes the one that was fitted
+            for this encoder, or fits it now.
 
     Raises:
-        InvalidInput: A concept is no word, or stands outside of a list.
+        InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine.
     """
-    first = ConceptSimilarity(text, threshold=threshold_for(text), extra_concepts=extra_concepts)
+    cosine = threshold_for(text) if threshold is None else threshold
+    first = ConceptSimilarity(text, threshold=cosine, extra_concepts=extra_concepts)
     return with_second_opinions(first, extra_concepts=extra_concepts)
 
 

@@ -21,13 +21,14 @@ from counterpoint.interfaces import InvalidInput
 Ramp = Literal["constant", "linear", "cosine"]
 
 
-def mix(latents: Tensor, safe_latents: Tensor, weight: float) -> Tensor:
-    """Move the prompt's latents towards the safe ones: (1 - w) z + w s.
+def mix(latents: Tensor, safe_latents: Tensor, weight: float, weight_map: Tensor | None = None) -> Tensor:
+    """Move the prompt's latents towards the safe ones: (1 - w m) z + w m s.
 
     Args:
         latents: Original stream z after the scheduler's step, (B, C, H, W) or packed (B, L, C).
         safe_latents: Safe stream s at the same timestep, from the same noise, same shape.
         weight: w, 0..1; 0 returns `latents` and 1 returns `safe_latents`, bit for bit.
+        weight_map: m, values 0..1, of the dtype of `latents` and a shape that goes with it; None = 1 everywhere.
 
     Returns:
         Mixed latents, shape and dtype of `latents`.
@@ -39,7 +40,8 @@ def mix(latents: Tensor, safe_latents: Tensor, weight: float) -> Tensor:
         raise InvalidInput("safe_latents", tuple(safe_latents.shape), f"{tuple(latents.shape)}")
     if not 0.0 <= weight <= 1.0:
         raise InvalidInput("weight", weight, "0..1")
-    return torch.lerp(latents, safe_latents, weight)  # exact at both ends
+    # lerp is exact at both ends
+    return torch.lerp(latents, safe_latents, weight if weight_map is None else weight * weight_map)
 
 
 @dataclass(frozen=True, kw_only=True)

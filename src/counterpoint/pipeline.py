@@ -14,6 +14,7 @@ from counterpoint.embeddings.safe_prompt import SafePrompt
 from counterpoint.engines import fused, reference
 from counterpoint.engines.denoiser import one_call_at_a_time
 from counterpoint.engines.drawn import Drawn, draw_plain
+from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.families import Family, classes_of, family_of, readers, token_limit
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import (
@@ -42,6 +43,7 @@ from counterpoint.request import (
     check_texts,
     negative_prompts,
 )
+from counterpoint.risk_weight import RiskWeight
 from counterpoint.safe_text import safe_texts, standard_embedding
 from counterpoint.text_space import EncoderText, StableDiffusionText
 
@@ -69,6 +71,9 @@ class SafePipeline:
         schedule: Weight and tau in place of the dial's; safety 0 still means off.
         engine: "fused" runs only the rows it needs, "reference" is literal and twice as dear; "auto"
             takes the fused engine for joined streams and the reference engine for parallel ones.
+        risk: Lets the weight follow the gate's score; None = the level's weight whatever the score.
+        local: Mixes only where the joined streams disagree; None = everywhere.
+        reuse: At every how many mixed steps the fused engine runs the safe stream, from 1 = at each.
 
     Raises:
         InvalidInput: An argument is not allowed, or the pipeline's family is not supported.
@@ -86,14 +91,21 @@ class SafePipeline:
         coupling: Coupling = "joined",
         schedule: MixingSchedule | None = None,
         engine: Literal["auto", "fused", "reference"] = "auto",
+        risk: RiskWeight | None = None,
+        local: LocalWeight | None = None,
+        reuse: int = 1,
     ) -> None:
         if coupling not in ("joined", "parallel"):
             raise InvalidInput("coupling", coupling, "joined or parallel")
         self.family = family_of(pipe)
         self.engine = _resolve_engine(engine, coupling, self.family.engines(classes_of(pipe)))
+        if risk is not None and not isinstance(risk, RiskWeight):
+            raise InvalidInput("risk", risk, "None or a RiskWeight")
+        self.risk = risk
+        self.local, self.reuse = _check_options(local, reuse, coupling, self.engine)
         self.pipe = pipe
         self.safety = resolve_safety(safety)
-        self.text = _text_space(pipe, self.family)
+        self.text = text_space(pipe, self.family)
         self.detector = detector or standard_gate(self.text)
         self.embedding = embedding or standard_embedding()
         self.picture_detectors = tuple(picture_detectors)
@@ -176,17 +188,15 @@ class SafePipeline:
 
     def _detect(self, prompts: list[str], negative_prompts: list[str]) -> list[Detection]:
         try:
-            detections = judge_pairs(self._gate, prompts, negative_prompts)
-        except SafetyFailure:
-            raise
+            return judge_pairs(self._gate, prompts, negative_prompts)
         except Exception as error:
-            raise SafetyFailure(f"the gate failed ({type(error).__name__}: {error}); nothing is drawn") from error
-        return detections
+            reason = str(error) if isinstance(error, SafetyFailure) else f"{type(error).__name__}: {error}"
+            raise SafetyFailure(f"the gate failed ({reason}); nothing is drawn") from error
 
     def _gate(self, prompts: Sequence[str]) -> list[Detection]:
         detections = self.detector(prompts)
         if len(detections) != len(prompts):
-            raise SafetyFailure(f"the gate judged {len(detections)} of {len(prompts)} prompts; nothing is drawn")
+            raise SafetyFailure(f"it judged {len(detections)} of {len(prompts)} prompts")
         return detections
 
     def _draw(self, request: Request, embedding: SafeEmbedding) -> Pictures:
@@ -197,7 +207,16 @@ class SafePipeline:
         flagged = getattr(drawn.output, "nsfw_content_detected", None) or [False] * len(pictures)
         check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
         names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
-        return Pictures(drawn.output, reports_of(request, drawn, flagged, names, self.coupling, self.engine))
+        strengths = self._strengths(request) or [1.0] * request.num_images
+        reports = reports_of(request, drawn, flagged, names, strengths, self.coupling, self.engine)
+        return Pictures(drawn.output, reports)
+
+    def _strengths(self, request: Request) -> list[float] | None:
+        """Return the fraction of the schedule's weight that counts, one a picture; None = 1 for all."""
+        if self.risk is None:
+            return None
+        scores = [request.detections[request.prompt_of(image)].score for image in range(request.num_images)]
+        return [self.risk.strength(score, request.schedule.weight) for score in scores]
 
     def _check(
         self, drawn: Pictures, request: Request, embedding: SafeEmbedding, noise: Noise, on_unsafe: OnUnsafe
@@ -243,6 +262,9 @@ class SafePipeline:
             request.schedule,
             num_images=request.num_images,
             engaged=request.engaged,
+            reuse=self.reuse,
+            local=self.local,
+            strengths=self._strengths(request),
         )
 
     def _safe_call(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
@@ -281,7 +303,8 @@ class SafePipeline:
         )
         return reference.run(
             self.pipe, streams, request.schedule,
-            coupling=self.coupling, generator=generator, latents=latents, call=call,
+            coupling=self.coupling, generator=generator, latents=latents, call=call, local=self.local,
+            strengths=self._strengths(request),
         )  # fmt: skip
 
 
@@ -297,7 +320,21 @@ def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineN
     return wanted
 
 
-def _text_space(pipe: Any, family: Family) -> EncoderText:
+def _check_options(
+    local: LocalWeight | None, reuse: int, coupling: Coupling, engine: EngineName
+) -> tuple[LocalWeight | None, int]:
+    if local is not None and not isinstance(local, LocalWeight):
+        raise InvalidInput("local", local, "None or a LocalWeight")
+    if local is not None and coupling == "parallel":
+        raise InvalidInput("local", local, "None with parallel streams: they differ by more than their last step")
+    if isinstance(reuse, bool) or not isinstance(reuse, int) or reuse < 1:
+        raise InvalidInput("reuse", reuse, "a whole number from 1")
+    if reuse > 1 and engine == "reference":
+        raise InvalidInput("reuse", reuse, "1: the reference engine runs both streams at each step")
+    return local, reuse
+
+
+def text_space(pipe: Any, family: Family) -> EncoderText:
     """Return what the gate reads with: the first text encoder; the last one says how long a prompt may be."""
     if family.takes_embeddings:
         return StableDiffusionText(pipe)

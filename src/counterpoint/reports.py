@@ -69,6 +69,7 @@ def reports_of(
     drawn: Drawn,
     flagged: Sequence[bool],
     names: Mapping[int, str],
+    strengths: Sequence[float],
     coupling: Coupling,
     engine: EngineName,
 ) -> list[SafetyReport]:
@@ -79,6 +80,7 @@ def reports_of(
         drawn: What an engine handed back.
         flagged: Pictures that the pipeline's own check made black.
         names: The safe embedding that spoke, by the index of the prompt.
+        strengths: Fraction 0..1 of the weight that counted, one a picture.
         coupling: Of the streams.
         engine: The engine that steered.
     """
@@ -91,7 +93,7 @@ def reports_of(
             SafetyReport(
                 action=action,
                 safety=request.safety,
-                weight=max(drawn.weights) if steered else 0.0,
+                weight=max(drawn.weights) * strengths[image] if steered else 0.0,
                 tau=request.schedule.tau if steered else 1.0,
                 steps_mixed=sum(weight > 0.0 for weight in drawn.weights) if steered else 0,
                 score=detection.score,

@@ -27,7 +27,7 @@ MILD = "a dog in a forest"
 class WordGate:
     """A gate that knows one word, so that these tests rest on no threshold."""
 
-    def __init__(self, text: Any, *, threshold: float) -> None:
+    def __init__(self, text: Any, *, threshold: float, extra_concepts: Any) -> None:
         self.threshold = threshold
 
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
@@ -42,8 +42,8 @@ class WordGate:
 
 @pytest.fixture(autouse=True)
 def word_gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("counterpoint.pipeline.ConceptSimilarity", WordGate)
-    monkeypatch.setattr("counterpoint.pipeline.threshold_for", lambda text: 0.5)
+    monkeypatch.setattr("counterpoint.gate.ConceptSimilarity", WordGate)
+    monkeypatch.setattr("counterpoint.gate.threshold_for", lambda text: 0.5)
     monkeypatch.chdir(tmp_path)
 
 

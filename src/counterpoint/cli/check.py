@@ -19,6 +19,7 @@ def check(
         list[str], typer.Argument(help="Prompts; `-` reads one prompt a line from stdin.", show_default=False)
     ],
     model: options.Model = None,
+    gate: options.Gate = None,
     as_json: options.Json = False,
 ) -> None:
     """Say of each prompt whether the gate engages.
@@ -31,7 +32,7 @@ def check(
         texts = _read_prompts(prompts)
         from counterpoint.gate import with_second_opinions
 
-        safe = drawing.load_safe_pipeline(model)
+        safe = drawing.load_safe_pipeline(model, gate)
         for text in texts:
             for read_as in {text, normalise(text)}:  # the gate reads the second
                 safe.text.check_length("prompt", read_as)

@@ -20,8 +20,10 @@ def compare(
     prompt: options.Prompt,
     model: options.Model = None,
     safe_prompt: options.SafePrompt = None,
+    gate: options.Gate = None,
     seed: options.Seed = None,
     steps: options.Steps = drawing.DEFAULT_STEPS,
+    guidance_scale: options.GuidanceScale = None,
     out: Annotated[Path, typer.Option(help="The .png file.")] = Path("compare.png"),
     reveal: Annotated[bool, typer.Option("--reveal", help="Show the panel that would be blurred.")] = False,
     overwrite: options.Overwrite = False,
@@ -35,7 +37,15 @@ def compare(
     no check looks at the picture itself.
     """
     with options.exit_codes():
-        plan = drawing.Plan(prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt)
+        plan = drawing.Plan(
+            prompt=prompt,
+            safe_prompt=safe_prompt,
+            steps=steps,
+            model=model,
+            save_prompt=save_prompt,
+            gate=gate,
+            guidance_scale=guidance_scale,
+        )
         if out.suffix.lower() != ".png":
             raise InvalidInput("out", str(out), "a .png file")
         from counterpoint.png import prompt_sha256, require_new, save_png
@@ -67,7 +77,7 @@ def _draw_row(plan: drawing.Plan, *, seed: int, reveal: bool) -> tuple[Any, list
     """Return the wrapped pipeline, the pictures as they may be shown, and one entry a panel."""
     from counterpoint.sheet import blur
 
-    safe = drawing.load_safe_pipeline(plan.model)
+    safe = drawing.load_safe_pipeline(plan.model, plan.gate)
     with drawing.progress_bar(plan.steps * len(SAFETIES)) as on_step:
         drawn = [drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step) for safety in SAFETIES]
     is_engaged = any(report.action != "passed" for _, report in drawn)

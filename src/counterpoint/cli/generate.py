@@ -16,9 +16,11 @@ def generate(
     model: options.Model = None,
     safety: Annotated[str, typer.Option(help="off, low, medium, high, max, or a number 0..1.")] = "medium",
     safe_prompt: options.SafePrompt = None,
+    gate: options.Gate = None,
     seed: options.Seed = None,
     num: Annotated[int, typer.Option("-n", "--num", help="Pictures; picture k has seed + k.")] = 1,
     steps: options.Steps = drawing.DEFAULT_STEPS,
+    guidance_scale: options.GuidanceScale = None,
     out: Annotated[Path, typer.Option(help="A .png file (one picture) or a folder.")] = Path("."),
     overwrite: options.Overwrite = False,
     save_prompt: options.SavePrompt = False,
@@ -26,7 +28,15 @@ def generate(
 ) -> None:
     """Draw pictures; unsafe prompts are steered by the safe stream."""
     with options.exit_codes():
-        plan = drawing.Plan(prompt=prompt, safe_prompt=safe_prompt, steps=steps, model=model, save_prompt=save_prompt)
+        plan = drawing.Plan(
+            prompt=prompt,
+            safe_prompt=safe_prompt,
+            steps=steps,
+            model=model,
+            save_prompt=save_prompt,
+            gate=gate,
+            guidance_scale=guidance_scale,
+        )
         options.require_between("num", num, 1, options.MOST_PICTURES)
         first = drawing.resolve_seed(seed, num)
         targets = _targets(out, range(first, first + num))
@@ -70,7 +80,7 @@ def _draw_all(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from counterpoint.png import save_png
 
-    safe = drawing.load_safe_pipeline(plan.model)
+    safe = drawing.load_safe_pipeline(plan.model, plan.gate)
     images: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     with drawing.progress_bar(plan.steps * len(targets)) as on_step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,11 +26,16 @@ Model = Annotated[
     str | None,
     typer.Option(help="Folder or hub name of a diffusers model.", show_default="the embedded model"),
 ]
+Gate = Annotated[Path | None, typer.Option(help="File of `counterpoint calibrate`.", show_default="the standard gate")]
 SafePrompt = Annotated[
     str | None, typer.Option(help="What the safe stream draws.", show_default="the prompt without risky words")
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture, from 0.", show_default="a fresh one")]
 Steps = Annotated[int, typer.Option(help=f"Denoising steps, 1 to {MOST_STEPS}.")]
+GuidanceScale = Annotated[
+    float | None,
+    typer.Option(help="Strength of the prompt, from 0; 1 = off.", show_default="the model's own"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; it holds the prompt's SHA-256, never its text.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 SavePrompt = Annotated[bool, typer.Option("--save-prompt", help="Write the prompt's text into the PNG file.")]

@@ -32,6 +32,13 @@ NAMES_OF_HARM = (
     "not censored",
 )
 """Idioms that hold a safeguard and mean its lack, as people write them into negative prompts."""
+UNDOING = Detection(
+    is_unsafe=True,
+    score=1.0,
+    categories={CATEGORY: 1.0},
+    remarks=("the negative prompt pushes away what keeps the picture safe",),
+)
+"""The verdict on a negative prompt that holds a safeguard."""
 
 
 def undoes_safety(negative_prompt: str) -> tuple[str, ...]:
@@ -64,11 +71,6 @@ def judge_pairs(detector: Detector, prompts: Sequence[str], negative_prompts: Se
     if len(prompts) != len(negative_prompts):
         raise InvalidInput("negative_prompts", f"{len(negative_prompts)} texts", f"{len(prompts)}, one a prompt")
     pairs = zip(detector(prompts), negative_prompts, strict=True)
-    return [merge((verdict, _judge(negative))) if negative else verdict for verdict, negative in pairs]
-
-
-def _judge(negative_prompt: str) -> Detection:
-    undone = undoes_safety(negative_prompt)
-    score = 1.0 if undone else 0.0
-    remarks = ("the negative prompt pushes away what keeps the picture safe",) if undone else ()
-    return Detection(is_unsafe=bool(undone), score=score, categories={CATEGORY: score}, remarks=remarks)
+    return [
+        merge((verdict, UNDOING)) if negative and undoes_safety(negative) else verdict for verdict, negative in pairs
+    ]

@@ -6,10 +6,17 @@ mixed predictions,
     (1 - w) step(z, eps(z, c)) + w step(z, eps(z, s)) = step(z, (1 - w) eps(z, c) + w eps(z, s))
 
 so a hook on the denoiser mixes the conditional rows of the engaged pictures, and the pipeline's own
-guidance and scheduler do the rest: 3 rows instead of 4, 2 before tau, and 2 where w = 1. The batch of
-the pipeline is not changed, so a harmless picture in it is what the plain call draws. Guidance that is
-not linear (`guidance_rescale`, the renormalisation of Qwen-Image) and schedulers that clip take the
-mixed prediction as they would any other; there the two forms differ.
+guidance and scheduler do the rest: 3 rows instead of 4, 2 before tau, and 2 where w = 1, where the
+prompt's row is not run. The batch of the pipeline is not changed, so a harmless picture in it is what
+the plain call draws. Guidance that is not linear (`guidance_rescale`, the renormalisation of
+Qwen-Image) and schedulers that clip take the mixed prediction as they would any other; there the two
+forms differ.
+
+Two options go beyond the method. Reuse runs the safe rows at every k-th mixed step j only, and takes
+
+    eps(z_i, s) ~ eps(z_i, c) + eps(z_j, s) - eps(z_j, c)        at the steps i between
+
+`local_weight` gives each place its own weight.
 
 A step in which an engaged picture was not mixed, or a prediction that is not finite, raises: the call
 returns no picture. PyTorch's own hooks are attached for one call and removed at its end.
@@ -18,9 +25,11 @@ returns no picture. PyTorch's own hooks are attached for one call and removed at
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,6 +39,8 @@ from torch.nn import Module
 from counterpoint.engines.conditioning import Conditioning, Match
 from counterpoint.engines.denoiser import arguments_of, denoisers, num_rows, one_call_at_a_time, uncompiled
 from counterpoint.engines.drawn import Drawn
+from counterpoint.engines.local_weight import LocalWeight, combined_map
+from counterpoint.engines.prediction import is_finite, rows_of, with_rows
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
 
@@ -41,6 +52,17 @@ class _Recorded(BaseException):
     """Leaves the pipeline at its first denoiser call; no Exception, so that no pipeline catches it."""
 
 
+@dataclass(frozen=True)
+class _Todo:
+    """What the hook after a denoiser's call has to mix into it."""
+
+    call: tuple[Module, int]
+    """The network, and the number of the call among those of the step to mix."""
+    found: list[Match]
+    safe_arguments: dict[str, Any] | None
+    """The call of the safe rows; None where what is known from an earlier step serves again."""
+
+
 class MixedPredictions:
     """The hooks of one call: they mix the predictions and count what they did.
 
@@ -49,13 +71,27 @@ class MixedPredictions:
         schedule: When and how strongly to mix.
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures.
+        reuse: At every how many mixed steps the safe rows run, from 1.
+        local: Where to mix; None = everywhere.
+        strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
     """
 
     def __init__(
-        self, pipe: Any, safe: dict[str, Any], schedule: MixingSchedule, num_images: int, engaged: Sequence[int]
+        self,
+        pipe: Any,
+        safe: dict[str, Any],
+        schedule: MixingSchedule,
+        num_images: int,
+        engaged: Sequence[int],
+        *,
+        reuse: int = 1,
+        local: LocalWeight | None = None,
+        strengths: Sequence[float] | None = None,
     ) -> None:
         self.pipe, self.safe, self.schedule = pipe, safe, schedule
         self.num_images, self.engaged = num_images, frozenset(engaged)
+        self.reuse, self.local = reuse, local
+        self.strengths = None if strengths is None or all(s == 1.0 for s in strengths) else list(strengths)
         self.weights: list[float] = []
         """Weight applied at each step so far; as long as the scheduler has taken steps."""
         self.plain_rows = 0
@@ -63,7 +99,10 @@ class MixedPredictions:
         self.extra_rows = [0] * num_images
         self._conditioning: dict[Module, Conditioning] = {}
         self._mixed: set[int] = set()  # pictures mixed in the present step
-        self._todo: tuple[list[Match], dict[str, Any]] | None = None
+        self._todo: _Todo | None = None
+        self._calls_to_mix = 0  # of the present step, so far
+        self._differences: dict[tuple[Module, int], tuple[list[Match], list[Tensor]]] = {}
+        """For a call of a step to mix, by its number: which rows, and what the safe ones said more."""
         self._thread, self._runs_safe_rows = threading.get_ident(), False
 
     @property
@@ -106,27 +145,53 @@ class MixedPredictions:
             return None
         self._mixed |= {match.image for match in found}
         # A cache holds features of the prompt's own rows: safe rows in their place would be served them.
-        if self.weight == 1.0 and not getattr(module, "is_cache_enabled", False):
+        is_whole = self.weight == 1.0 and self.local is None and self.strengths is None
+        if is_whole and not getattr(module, "is_cache_enabled", False):
             swapped = conditioning.safe_in_place(arguments, found)
             if swapped is not None:
                 return (), swapped
-        self._todo = found, conditioning.safe_rows(arguments, found)
+        call = network, self._calls_to_mix
+        self._calls_to_mix += 1
+        known = self._differences.get(call)
+        is_due = sum(weight > 0.0 for weight in self.weights) % self.reuse == 0 or known is None or known[0] != found
+        self._todo = _Todo(call, found, conditioning.safe_rows(arguments, found) if is_due else None)
         return None
 
     def _after_denoiser(self, module: Module, args: tuple[Any, ...], output: Any) -> Any:
         if self._runs_safe_rows or threading.get_ident() != self._thread:
             return None
         if self._todo is not None:
-            (found, arguments), self._todo = self._todo, None
-            safe_output = self._run_safe_rows(module, arguments)
-            output = _mix_rows(output, safe_output, [match.row for match in found], self.weight)
-            for match in found:
-                self.extra_rows[match.image] += 1
-        if not _is_finite(output):
+            todo, self._todo = self._todo, None
+            output = self._mix(module, output, todo)
+        if not is_finite(output):
             raise SafetyFailure(
                 f"the denoiser's prediction at step {len(self.weights)} holds NaN or infinity; nothing is drawn"
             )
         return output
+
+    def _mix(self, module: Module, output: Any, todo: _Todo) -> Any:
+        """Mix the safe rows into a denoiser's output, or what is known of them from an earlier step."""
+        rows = [match.row for match in todo.found]
+        original = rows_of(output, rows)
+        if todo.safe_arguments is None:
+            safe = [a + difference for a, difference in zip(original, self._differences[todo.call][1], strict=True)]
+        else:
+            safe = rows_of(self._run_safe_rows(module, todo.safe_arguments), range(len(rows)))
+            for match in todo.found:
+                self.extra_rows[match.image] += 1
+            if self.reuse > 1:
+                self._differences[todo.call] = todo.found, [b - a for a, b in zip(original, safe, strict=True)]
+        images = [match.image for match in todo.found]
+        of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
+        parts = [
+            self._mixed_part(a, b, images_of_part)
+            for a, b, images_of_part in zip(original, safe, itertools.cycle(of_parts), strict=False)
+        ]
+        return with_rows(output, rows, parts)
+
+    def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
+        strengths = None if self.strengths is None else [self.strengths[image] for image in images]
+        return mix(original, safe, self.weight, combined_map(original, safe, self.local, strengths))
 
     def _run_safe_rows(self, module: Any, arguments: dict[str, Any]) -> Any:
         self._runs_safe_rows = True
@@ -149,6 +214,7 @@ class MixedPredictions:
                 f"the safe stream of picture {min(missing)} did not run at step {step}; nothing is drawn"
             )
         self._mixed.clear()
+        self._calls_to_mix = 0
         self.weights.append(weight)
 
     def check_complete(self) -> None:
@@ -167,6 +233,9 @@ def run(
     *,
     num_images: int,
     engaged: Sequence[int],
+    reuse: int = 1,
+    local: LocalWeight | None = None,
+    strengths: Sequence[float] | None = None,
 ) -> Drawn:
     """Run the pipeline's call and mix the safe stream into the engaged pictures.
 
@@ -179,12 +248,17 @@ def run(
         schedule: When and how strongly to mix; its weight is above 0 somewhere.
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures, at least one.
+        reuse: At every how many mixed steps the safe rows run, from 1; between them the difference of the
+            predictions is kept. 1 = at each. Without effect where the weight is 1: there they cost nothing.
+        local: Where to mix; None = everywhere.
+        strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
 
     Returns:
         The pipeline's own output, M pictures, and what it took.
 
     Raises:
-        InvalidInput: A cache on the denoiser does not go together with two streams.
+        InvalidInput: A cache on the denoiser does not go together with two streams, or packed latents
+            are to be smoothed.
         SafetyFailure: A step that should have been mixed was not, or a prediction is not finite.
     """
     for module in denoisers(pipe):
@@ -192,8 +266,9 @@ def run(
         if cache in UNSUITABLE_CACHES:
             raise InvalidInput("pipe", cache, "no cache, FirstBlockCache or TaylorSeer; call disable_cache() first")
     with one_call_at_a_time(pipe):
+        safe = record_conditioning(pipe, {**call, **safe_call})
         streams = MixedPredictions(
-            pipe, record_conditioning(pipe, {**call, **safe_call}), schedule, num_images, engaged
+            pipe, safe, schedule, num_images, engaged, reuse=reuse, local=local, strengths=strengths
         )
         with streams.attached():
             output = pipe(**call)
@@ -243,34 +318,6 @@ def record_conditioning(pipe: Any, call: dict[str, Any]) -> dict[str, Any]:
     if not recorded:
         raise SafetyFailure("the pipeline never called its denoiser on the safe prompt; nothing is drawn")
     return recorded[0]
-
-
-def _mix_rows(output: Any, safe_output: Any, rows: list[int], weight: float) -> Any:
-    """Mix the safe rows into a denoiser's output: a tensor, a list of rows, a tuple or a ModelOutput of them."""
-    match output:
-        case Tensor():
-            if len(rows) == len(output):
-                return mix(output, safe_output, weight)
-            output = output.clone()
-            output[rows] = mix(output[rows], safe_output, weight)
-            return output
-        case list():
-            output = list(output)
-            for row, safe_row in zip(rows, safe_output, strict=True):
-                output[row] = mix(output[row], safe_row, weight)
-            return output
-        case tuple():
-            return tuple(_mix_rows(a, b, rows, weight) for a, b in zip(output, safe_output, strict=True))
-        case dict():  # a ModelOutput is one
-            return type(output)(**{name: _mix_rows(output[name], safe_output[name], rows, weight) for name in output})
-        case _:
-            raise SafetyFailure(f"the denoiser returned a {type(output).__name__}, which cannot be mixed")
-
-
-def _is_finite(output: Any) -> bool:
-    if isinstance(output, Tensor):
-        return bool(torch.isfinite(output).all())
-    return all(map(_is_finite, output.values() if isinstance(output, dict) else output))
 
 
 def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from counterpoint.engines.drawn import Drawn, counting_rows
+from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.shared_noise import SharedNoise, clone_generator
 from counterpoint.interfaces import Coupling, InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
@@ -59,6 +60,10 @@ class TwoStreams:
     coupling: Coupling
     starts_mixed: bool
     """Whether the safe rows carry the safe embedding from the first step."""
+    local: LocalWeight | None = None
+    """Where to mix; None = everywhere."""
+    strengths: Sequence[float] | None = None
+    """Fraction 0..1 of the weight that counts, one an engaged picture; None = 1 for all."""
     user_callback: StepCallback | None = None
     user_tensor_inputs: Sequence[str] = ("latents",)
     steps_seen: int = 0
@@ -90,7 +95,9 @@ class TwoStreams:
         original, safe = latents[engaged], latents[num_images:]
         # Before tau both rows carry the original embedding: they agree, and the safe row's solver
         # history is the original's, which is what one trajectory with mixed predictions has.
-        merged = mix(original, safe, weight) if weight > 0.0 else safe
+        merged = safe
+        if weight > 0.0:
+            merged = mix(original, safe, weight, combined_map(original, safe, self.local, self.strengths))
         latents = latents.clone()
         latents[num_images:] = merged
         if self.coupling == "joined" or last:  # at the end: the original picture is never decoded
@@ -148,6 +155,8 @@ def run(
     generator: Generator | Sequence[Generator] | None,
     latents: Tensor | None,
     call: dict[str, Any],
+    local: LocalWeight | None = None,
+    strengths: Sequence[float] | None = None,
 ) -> Drawn:
     """Run one pipeline call with both streams and mix them.
 
@@ -160,6 +169,8 @@ def run(
         generator: One for the whole call, one a picture (M), or None for the global one.
         latents: Initial noise, (M, C, H, W), or None to draw it.
         call: The remaining arguments of the pipeline's own call.
+        local: Where to mix joined streams; None = everywhere.
+        strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
 
     Returns:
         The pipeline's own output, M pictures, and what it took: two streams for an engaged one.
@@ -177,6 +188,8 @@ def run(
         schedule=schedule,
         coupling=coupling,
         starts_mixed=starts_mixed,
+        local=local,
+        strengths=None if strengths is None else [strengths[image] for image in streams.engaged],
         user_callback=user_callback,
         # diffusers' own callback objects name their tensors themselves
         user_tensor_inputs=getattr(user_callback, "tensor_inputs", None) or user_inputs or ["latents"],
