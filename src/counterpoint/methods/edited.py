@@ -1,0 +1,127 @@
+"""What the methods share that edit weights: they edit a copy, and the copy draws.
+
+A pipeline of the same class is built around the edited part; every other part is the guarded pipeline's own, read
+only, but for the scheduler, which has state. Edited weights can be kept in a folder, with the recipe that made them.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import Module
+
+from counterpoint.interfaces import InvalidInput
+from counterpoint.methods.drawing import check_call, draw
+from counterpoint.methods.method import MethodPicture
+
+Part = Literal["unet", "text_encoder"]
+Weights = dict[str, Tensor]
+"""Edited weights by their name in the part; those that were not edited are absent."""
+
+
+class EditedModel:
+    """Draw with a copy of the model, a part of which has other weights.
+
+    Args:
+        pipe: The pipeline to copy; it is read, never changed.
+        part: Which part was edited.
+        weights: Its edited weights.
+        recipe: The method's name and settings.
+
+    Raises:
+        InvalidInput: The weights belong to another model.
+    """
+
+    def __init__(self, pipe: Any, part: Part, weights: Weights, recipe: Mapping[str, Any]) -> None:
+        edited = copy_of(getattr(pipe, part))
+        unknown = edited.load_state_dict(weights, strict=False).unexpected_keys
+        if unknown:
+            raise InvalidInput("weights", unknown[0], f"weights of this {part}")
+        self.pipe = pipeline_with(pipe, **{part: edited})
+        self._recipe = {**recipe, "edited": part, "sha256": sha256_of(weights)}
+
+    def __call__(
+        self, prompts: Sequence[str], *, generators: Sequence[torch.Generator], **call: Any
+    ) -> list[MethodPicture]:
+        """Draw; see `Method`."""
+        return draw(self.pipe, prompts, generators, check_call(self.pipe, prompts, generators, call))
+
+    def recipe(self) -> dict[str, Any]:
+        """Settings, and the SHA-256 of the edited weights."""
+        return dict(self._recipe)
+
+
+def copy_of(module: Module) -> Module:
+    """Return a deep copy that trains nothing and drops nothing out."""
+    twin = copy.deepcopy(module)
+    twin.requires_grad_(False)
+    return twin.eval()
+
+
+def pipeline_with(pipe: Any, **parts: Any) -> Any:
+    """Return a pipeline of the same class with other `parts`; it shares the rest, but for the scheduler."""
+    scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
+    names = inspect.signature(type(pipe).__init__).parameters
+    settings = {name: pipe.config[name] for name in names if name in pipe.config and name not in pipe.components}
+    twin = type(pipe)(**{**pipe.components, "scheduler": scheduler, **parts}, **settings)
+    twin.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {}))
+    return twin
+
+
+def sha256_of(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def kept_in(folder: str | None, pipe: Any, recipe: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
+    """Return the weights of a recipe: from the folder where it holds them, else made now, and put there.
+
+    Args:
+        folder: Where edited weights are kept; None = nowhere.
+        pipe: The model that is edited: the recipe is for its UNet and text encoder as they are.
+        recipe: Everything else that decides the weights, JSON-able.
+        make: Makes them.
+
+    Raises:
+        InvalidInput: A file of the folder is not what its name says.
+    """
+    if folder is None:
+        return make()
+    base = {name: sha256_of(getattr(pipe, name).state_dict()) for name in ("unet", "text_encoder")}
+    text = json.dumps({**recipe, "base": base}, sort_keys=True)
+    path = Path(folder) / f"{recipe['method']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
+    if path.is_file():
+        return _read(path, text)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    save_file(weights, unfinished, metadata={"recipe": text, "sha256": sha256_of(weights)})
+    unfinished.replace(path)  # a file of this name is always whole
+    return weights
+
+
+def _read(path: Path, recipe: str) -> Weights:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except Exception as error:  # safetensors raises its own kind
+        raise InvalidInput("folder", str(path), f"a file that can be read ({error}); remove it") from error
+    if about.get("recipe") != recipe or about.get("sha256") != sha256_of(weights):
+        raise InvalidInput("folder", str(path), "weights with the recipe and hash that they were kept with; remove it")
+    return weights

@@ -1,0 +1,114 @@
+"""SEGA, semantic guidance (Brack et al., NeurIPS 2023, arXiv:2301.12247), as a negative edit for safety.
+
+Each unsafe concept c has an answer e_c of its own. Only where its pull is among the strongest, it is turned round:
+
+    psi_c = - s_e (e_c - u),  kept where |psi_c| >= its lambda-quantile over a channel, else 0
+    gamma = sum_c psi_c + s_m nu;    nu = beta nu + (1 - beta) gamma
+    eps   = u + g (t - u) + gamma   from step delta on
+
+u, t = the unconditional answer and the prompt's, g the guidance scale. Defaults: scale and quantile are the middle
+ones of the three that the I2P benchmark uses for safety (4, 7, 10 with 0.9, 0.85, 0.75); the rest is diffusers'
+`SemanticStableDiffusionPipeline`, whose warm-up of 10 counts steps of 50 and is scaled to the call's steps here.
+Cost: 2 + C rows a step for C concepts; by default the concepts are one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterpoint.engines.reference import planned_steps
+from counterpoint.methods.drawing import check_call, draw, need_guidance
+from counterpoint.methods.extra_rows import extra_rows
+from counterpoint.methods.method import Method, MethodPicture
+from counterpoint.methods.option_checks import check_count, check_number
+from counterpoint.methods.unsafe_words import as_one_text, words_or_default
+from counterpoint.text_space import StableDiffusionText
+
+PUBLISHED_STEPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to turn away from, and how strongly."""
+
+    concepts: tuple[str, ...] | None = None
+    """Texts with one answer each, a row a step each; None = `unsafe_words` as one text."""
+    edit_guidance_scale: float = 7.0
+    """s_e, from 0; 0 = plain."""
+    edit_threshold: float = 0.85
+    """lambda, the quantile below which nothing is edited, 0..1."""
+    edit_warmup_steps: int = 10
+    """delta, of 50 steps."""
+    edit_momentum_scale: float = 0.1
+    """s_m, from 0."""
+    edit_mom_beta: float = 0.4
+    """beta, 0..1."""
+    scale_warmup: bool = True
+    """Whether the warm-up is a share of the schedule, and not a number of steps."""
+
+    def __post_init__(self) -> None:
+        check_number("edit_guidance_scale", self.edit_guidance_scale, 0.0)
+        check_number("edit_threshold", self.edit_threshold, 0.0, 1.0)
+        check_count("edit_warmup_steps", self.edit_warmup_steps, 0)
+        check_number("edit_momentum_scale", self.edit_momentum_scale, 0.0)
+        check_number("edit_mom_beta", self.edit_mom_beta, 0.0, 1.0)
+
+
+def strongest(edit: Tensor, quantile: float) -> Tensor:
+    """Keep a (B, C, H, W) edit where |edit| reaches the quantile of its channel, else 0."""
+    size = edit.abs().flatten(2).float()
+    least = torch.quantile(size, quantile, dim=2).to(edit)[:, :, None, None]
+    return torch.where(edit.abs() >= least, edit, 0.0)
+
+
+class SemanticGuidance:
+    """gamma with its momentum, for one call; see `extra_rows.Combine`."""
+
+    def __init__(self, options: Options, warmup: int, pipe: Any) -> None:
+        self.options, self.warmup, self.pipe = options, warmup, pipe
+        self.momentum: Tensor | float = 0.0
+
+    def __call__(self, step: int, uncond: Tensor, text: Tensor, extras: Sequence[Tensor]) -> Tensor:
+        """Return t' = t + gamma / g."""
+        o = self.options
+        edits = [strongest(-o.edit_guidance_scale * (extra - uncond), o.edit_threshold) for extra in extras]
+        gamma = torch.stack(edits).sum(0) + o.edit_momentum_scale * self.momentum
+        self.momentum = o.edit_mom_beta * self.momentum + (1.0 - o.edit_mom_beta) * gamma
+        return text if step < self.warmup else text + gamma / self.pipe.guidance_scale
+
+
+class Sega:
+    """Draw with negative semantic guidance."""
+
+    def __init__(self, pipe: Any, options: Options) -> None:
+        self.pipe, self.options = pipe, options
+        self.reader = StableDiffusionText(pipe)
+        self.texts = [as_one_text(pipe, None)] if options.concepts is None else list(words_or_default(options.concepts))
+        for text in self.texts:
+            self.reader.check_length("concepts", text)
+
+    def __call__(
+        self, prompts: Sequence[str], *, generators: Sequence[torch.Generator], **call: Any
+    ) -> list[MethodPicture]:
+        """Draw; see `Method`."""
+        call = check_call(self.pipe, prompts, generators, call)
+        need_guidance(self.pipe, call, "SEGA")
+        share = planned_steps(self.pipe, call) / PUBLISHED_STEPS if self.options.scale_warmup else 1.0
+        guidance = SemanticGuidance(self.options, round(self.options.edit_warmup_steps * share), self.pipe)
+        embeds = [self.reader.encode_for(call, text)[0] for text in self.texts]
+        with extra_rows(self.pipe, embeds, guidance):
+            return draw(self.pipe, prompts, generators, call)
+
+    def recipe(self) -> dict[str, Any]:
+        """Settings, with the texts that were used."""
+        return {"method": "sega", **asdict(self.options), "texts": self.texts}
+
+
+def build(pipe: Any, options: Options) -> Method:
+    """Return the method."""
+    return Sega(pipe, options)
