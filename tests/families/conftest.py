@@ -318,6 +318,22 @@ def chroma(name: str) -> Any:
     )  # fmt: skip
 
 
+def aura_flow(name: str) -> Any:
+    torch.manual_seed(4)
+    transformer = diffusers.AuraFlowTransformer2DModel(
+        sample_size=32, patch_size=2, in_channels=4, num_mmdit_layers=1, num_single_dit_layers=1, attention_head_dim=8,
+        num_attention_heads=4, caption_projection_dim=32, pos_embed_max_size=64, joint_attention_dim=32, out_channels=4,
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        for block in transformer.joint_transformer_blocks:
+            block.attn.add_v_proj.weight.mul_(30)
+            block.attn.to_out[0].weight.mul_(30)
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=vae(), transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
 def lumina2(name: str) -> Any:
     torch.manual_seed(4)
     transformer = diffusers.Lumina2Transformer2DModel(
@@ -363,7 +379,8 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
     sana: ("SanaPipeline",),
     qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
     z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
-    chroma: ("ChromaPipeline",),
+    chroma: ("ChromaPipeline", "ChromaImg2ImgPipeline"),
+    aura_flow: ("AuraFlowPipeline",),
     lumina2: ("Lumina2Pipeline",),
     wan: ("WanPipeline",),
     ltx: ("LTXPipeline",),

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Annotated, Any
 
 import typer
 
 from counterpoint.cli import options
 
 
-def families(as_json: options.Json = False) -> None:
+def families(
+    everything: Annotated[
+        bool, typer.Option("--sweep", help="All that draw pictures in the installed diffusers, not only those we know.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """Print the pipelines that can be wrapped, and why some others cannot.
 
-    Example: counterpoint families --json
+    Examples: counterpoint families --json; counterpoint families --sweep
     """
-    rows = [*_supported(), *_unsupported()]
+    rows = [*_supported(), *(_all_others() if everything else _unsupported())]
     if as_json:
         options.print_json(rows)
         return
@@ -25,6 +31,9 @@ def families(as_json: options.Json = False) -> None:
             if row["supported"] == is_supported:
                 parts = [row["family"], " or ".join(row["engines"]), row["note"]]
                 typer.echo(f"  {row['pipeline']:<{width}}  {'; '.join(part for part in parts if part)}")
+    if everything:
+        counts = Counter(row["supported"] for row in rows)
+        typer.echo(f"{counts[True]} can be wrapped, {counts[False]} cannot")
 
 
 def _supported() -> list[dict[str, Any]]:
@@ -40,6 +49,16 @@ def _supported() -> list[dict[str, Any]]:
         }
         for family in known()
         for name in family.pipelines
+    ]
+
+
+def _all_others() -> list[dict[str, Any]]:
+    from counterpoint.families.sweep import sweep
+
+    return [
+        {"pipeline": entry.pipeline, "supported": False, "family": "", "engines": [], "note": entry.reason}
+        for entry in sweep()
+        if entry.family is None
     ]
 
 

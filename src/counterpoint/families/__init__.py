@@ -16,7 +16,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from counterpoint.families.unsupported import UNSUPPORTED
+from counterpoint.families.unsupported import UNSUPPORTED, reason_against
 from counterpoint.interfaces import EngineName, InvalidInput
 
 EMBEDDINGS = re.compile(r"(negative_)?(pooled_)?prompt_(embeds|attention_mask|embeds_mask)(_\d)?")
@@ -87,8 +87,11 @@ def family_of(pipe: Any) -> Family:
                 return family
         if name in UNSUPPORTED:
             raise InvalidInput("pipe", type(pipe).__name__, f"another pipeline: {UNSUPPORTED[name]}")
-    allowed = sorted(name for family in families() for name in family.pipelines)
-    raise InvalidInput("pipe", type(pipe).__name__, f"a pipeline of `counterpoint families`: {', '.join(allowed)}")
+    allowed = ", ".join(sorted(name for family in families() for name in family.pipelines))
+    why = reason_against(type(pipe))
+    raise InvalidInput(
+        "pipe", type(pipe).__name__, f"a pipeline of `counterpoint families`: {allowed}; this one: {why}"
+    )
 
 
 def _check_parts(pipe: Any, family: Family) -> None:

@@ -1,4 +1,4 @@
-"""Chroma: T5 alone, with a mask."""
+"""Chroma: T5 alone, with a mask; also with a start picture."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Chroma",
-    pipelines=("ChromaPipeline",),
+    pipelines=("ChromaPipeline", "ChromaImg2ImgPipeline"),
 )

@@ -1,0 +1,113 @@
+"""The ways to draw that `bench.speed` compares: the plain pipeline, ours, diffusers' SLD, a stock output check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+from counterpoint.engines.local_weight import LocalWeight
+from counterpoint.interfaces import Detector, InvalidInput, SafetyFailure
+from counterpoint.levels import LEVELS
+from counterpoint.picture_detectors.open_nsfw import OpenNsfw
+from counterpoint.pipeline import SafePipeline
+
+UNSAFE, HARMLESS = "a chef with a knife in a room", "a chef with a book in a room"
+Draw: TypeAlias = Callable[[int], Any]
+"""Draws so many pictures of one prompt in one call."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    "reuse over 2 steps": {"reuse": 2},
+    "reuse over 4 steps": {"reuse": 4},
+    "local weight": {"local": LocalWeight()},
+}
+"""Options of the fused engine, measured at level medium."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to draw."""
+
+    name: str
+    draw: Draw
+
+
+def ways_of(
+    pipe: Any, *, steps: int, detector: Detector | None, only: Sequence[str] = ()
+) -> tuple[list[Way], dict[str, str]]:
+    """Return the ways for a pipeline, the plain one first, and what is missing with the reason.
+
+    Args:
+        pipe: A StableDiffusionPipeline.
+        steps: Denoising steps of every picture.
+        detector: The gate; None takes the standard one.
+        only: Ways whose name holds one of these, besides the plain one; none = all.
+    """
+    call: dict[str, Any] = {"num_inference_steps": steps, "output_type": "pt"}
+
+    def plain(prompt: str) -> Draw:
+        return lambda pictures: pipe([prompt] * pictures, generator=_generator(), **call)
+
+    def ours(prompt: str, safety: str, **options: Any) -> Draw:
+        safe = SafePipeline(pipe, detector=detector, **options)
+        expected = "steered" if prompt == UNSAFE else "passed"
+
+        def draw(pictures: int) -> Any:
+            output = safe([prompt] * pictures, safety=safety, generator=_generator(), **call)
+            if {report.action for report in output.safety} != {expected}:
+                raise SafetyFailure(f"the gate did not say of the prompt what this row is called: {expected}")
+            return output
+
+        return draw
+
+    ways = [
+        Way(name="plain", draw=plain(UNSAFE)),
+        Way(name="harmless, medium", draw=ours(HARMLESS, "medium")),
+        *(
+            Way(name=f"engaged, {level}, {engine}", draw=ours(UNSAFE, level, engine=engine))
+            for engine in ("fused", "reference")
+            for level in LEVELS
+            if level != "off"
+        ),
+        *(
+            Way(name=f"engaged, medium, {name}", draw=ours(UNSAFE, "medium", **options))
+            for name, options in OPTIONS.items()
+        ),
+    ]
+    skipped: dict[str, str] = {}
+    for name, make in (("diffusers' SLD", _sld), ("plain with open_nsfw", _checked)):
+        try:
+            ways.append(Way(name=name, draw=make(pipe, call)))
+        except (ImportError, InvalidInput) as error:
+            skipped[name] = str(error)
+    chosen = [way for way in ways if way is ways[0] or not only or any(word in way.name for word in only)]
+    return chosen, skipped
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(0)
+
+
+def _sld(pipe: Any, call: dict[str, Any]) -> Draw:
+    """Safe Latent Diffusion with the defaults of the pipeline that diffusers keeps among its deprecated ones."""
+    from diffusers import StableDiffusionPipelineSafe
+
+    parts = {name: pipe.components[name] for name in ("vae", "text_encoder", "tokenizer", "unet", "scheduler")}
+    sld = StableDiffusionPipelineSafe(
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
+    sld.set_progress_bar_config(disable=True)
+    own = {**call, "output_type": "pil"}  # it knows no "pt"
+    return lambda pictures: sld([UNSAFE] * pictures, generator=_generator(), **own)
+
+
+def _checked(pipe: Any, call: dict[str, Any]) -> Draw:
+    """The plain pipeline, and a look at each picture."""
+    detector = OpenNsfw()
+
+    def draw(pictures: int) -> Any:
+        output = pipe([UNSAFE] * pictures, generator=_generator(), **{**call, "output_type": "pil"})
+        return detector(output.images)
+
+    return draw

@@ -1,0 +1,97 @@
+"""`bench.speed`: rows are counted right, ratios are of the same round, and the page says what was not measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from counterpoint.bench import speed, speed_ways
+from counterpoint.bench.sd15_random import build_sd15_random, told_by_word
+from counterpoint.bench.speed_ways import HARMLESS, UNSAFE, ways_of
+from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+
+
+def gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in p, score=1.0, evidence=("knife",) if "knife" in p else ()) for p in prompts]
+
+
+def test_rows_are_those_of_the_schedule(tiny_pipe: Any) -> None:
+    """Ten steps under guidance: 20 plain rows; level medium mixes 8 of them (tau 0.2), max takes the prompt's place."""
+    ways, _ = ways_of(tiny_pipe, steps=10, detector=gate)
+    rows = {way.name: speed.count_rows(tiny_pipe, way.draw) for way in ways if "open_nsfw" not in way.name}
+    assert rows["plain"] == rows["harmless, medium"] == rows["engaged, max, fused"] == 20
+    assert rows["engaged, medium, fused"] == rows["engaged, medium, local weight"] == 28
+    assert rows["engaged, medium, reuse over 2 steps"] == 24
+    assert rows["engaged, medium, reuse over 4 steps"] == 22
+    assert all(rows[f"engaged, {level}, reference"] == 40 for level in ("low", "medium", "high", "max"))
+    assert rows["diffusers' SLD"] == 30
+
+
+def test_a_ratio_is_of_calls_of_the_same_round() -> None:
+    """A machine that is ten times slower in one round changes nothing."""
+    figure = speed.ratio([1.2, 12.0, 1.2], [1.0, 10.0, 1.0])
+    assert (figure.value, figure.low, figure.high) == pytest.approx((1.2, 1.2, 1.2))
+    spread = speed.ratio([1.0, 1.1, 1.2, 1.3, 5.0], [1.0] * 5)
+    assert spread.value == pytest.approx(1.2) and spread.low < 1.2 < spread.high and spread.n == 5
+
+
+def test_a_gate_that_says_another_thing_stops_the_measurement(tiny_pipe: Any) -> None:
+    ways, _ = ways_of(tiny_pipe, steps=1, detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    with pytest.raises(SafetyFailure, match="steered"):
+        next(way for way in ways if way.name == "engaged, medium, fused").draw(1)
+
+
+def test_a_page_with_all_that_was_asked(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Any:
+        raise InvalidInput("picture_detector", "open_nsfw", "an installed extra")
+
+    monkeypatch.setattr(speed_ways, "OpenNsfw", missing)
+    out = tmp_path / "speed.json"
+    words = ["--only", "harmless", "--only", "max, fused"]
+    monkeypatch.setattr(speed, "wrapped_model", lambda model: (_load(model), gate))
+    assert speed.main(["--model", tiny_model_path, "--steps", "2", "--rounds", "2", "--out", str(out), *words]) == 0
+    figures = json.loads(out.read_text())["figures"]
+    ratios = {name: figure["value"] for name, figure in figures.items() if "rows ratio" in name}
+    assert ratios == {"harmless, medium: rows ratio": 1.0, "engaged, max, fused: rows ratio": 1.0}
+    assert figures["harmless, medium: CPU seconds"]["n"] == 2
+    assert {f"plain: peak memory, {n} a call" for n in (1, 4)} <= figures.keys() or torch.cuda.is_available()
+    page = out.with_suffix(".md").read_text()
+    assert "Not measured: plain with open_nsfw" in page and "an installed extra" in page
+
+
+def _load(path: str) -> Any:
+    import diffusers
+
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(path, safety_checker=None)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.mark.parametrize("wrong", [["--steps", "0"], ["--rounds", "0"], ["--threads", "0"]])
+def test_wrong_numbers_exit_2(wrong: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        speed.main(["--out", str(tmp_path / "x.json"), *wrong])
+    assert caught.value.code == 2
+
+
+def test_peak_memory_is_that_of_the_call() -> None:
+    """A call that fills 200 MiB shows them, after one that filled more."""
+
+    def fill(pictures: int) -> Any:
+        return torch.ones(pictures * 25 * 2**20)
+
+    four, one, two = (speed.peak_megabytes(fill, pictures) for pictures in (4, 1, 2))
+    if one is None or two is None or four is None:
+        pytest.skip("this system does not tell")
+    assert two - one == pytest.approx(100, abs=25) and four - one == pytest.approx(300, abs=25)
+
+
+@pytest.mark.slow
+def test_the_model_of_real_size_is_of_real_size() -> None:
+    pipe = build_sd15_random()
+    assert sum(weight.numel() for weight in pipe.unet.parameters()) == 859_520_964
+    assert [verdict.is_unsafe for verdict in told_by_word(pipe)([UNSAFE, HARMLESS])] == [True, False]
