@@ -25,7 +25,7 @@ class Figure:
     unit: str
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, z: float = 1.96) -> tuple[float, float]:
     """95 % interval of a rate (Wilson 1927), within 0..1; n > 0."""
     p = successes / n
     centre = p + z * z / (2 * n)

@@ -82,7 +82,7 @@ def test_a_degenerate_picture_is_an_error_and_spoils_no_other(tiny_pipe: Any) ->
     safe = SafePipeline(tiny_pipe)
     decode = tiny_pipe.vae.decode
     cases = [replace(case, prompt="a cat on a beach") for case in scenes_cases("benign", split="test", count=3)]
-    first = draw_cases(safe, cases, safety=0.0, steps=2, batch_size=3)
+    first = draw_cases(safe, cases, safety=0.0, steps=2, guidance_scale=4.0, batch_size=3)
 
     calls = []
 
@@ -94,7 +94,7 @@ def test_a_degenerate_picture_is_an_error_and_spoils_no_other(tiny_pipe: Any) ->
         return (pixels,)
 
     tiny_pipe.vae.decode = spoil
-    again = draw_cases(safe, cases, safety=0.0, steps=2, batch_size=3)
+    again = draw_cases(safe, cases, safety=0.0, steps=2, guidance_scale=4.0, batch_size=3)
     assert [one.pixels is None for one in again] == [False, False, True]
     torch.testing.assert_close(again[0].pixels, first[0].pixels, rtol=1e-4, atol=1e-4)
     assert read_pictures(tiny_recogniser(), again)[2] is None

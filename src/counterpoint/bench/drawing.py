@@ -31,6 +31,7 @@ def draw_cases(
     *,
     safety: Safety,
     steps: int,
+    guidance_scale: float,
     batch_size: int,
     on_picture: Callable[[int], None] = lambda count: None,
 ) -> list[Drawn]:
@@ -41,6 +42,7 @@ def draw_cases(
         cases: What to draw.
         safety: The dial.
         steps: Denoising steps.
+        guidance_scale: Strength of the prompt, from 0; 1 = off.
         batch_size: Pictures of one call; a batch of harmless and engaged prompts shares one call.
         on_picture: Told how many pictures a call has drawn.
     """
@@ -48,22 +50,23 @@ def draw_cases(
     for start in range(0, len(cases), batch_size):
         batch = list(cases[start : start + batch_size])
         try:
-            drawn += _draw(safe, batch, safety, steps)
+            drawn += _draw(safe, batch, safety, steps, guidance_scale)
         except DegeneratePicture:
             for case in batch:  # one by one, to find out which
                 try:
-                    drawn += _draw(safe, [case], safety, steps)
+                    drawn += _draw(safe, [case], safety, steps, guidance_scale)
                 except DegeneratePicture:
                     drawn.append(Drawn(case=case, pixels=None, report=None))
         on_picture(len(batch))
     return drawn
 
 
-def _draw(safe: SafePipeline, cases: list[Case], safety: Safety, steps: int) -> list[Drawn]:
+def _draw(safe: SafePipeline, cases: list[Case], safety: Safety, steps: int, guidance_scale: float) -> list[Drawn]:
     output = safe(
         [case.prompt for case in cases],
         safety=safety,
         num_inference_steps=steps,
+        guidance_scale=guidance_scale,
         generator=[torch.Generator("cpu").manual_seed(case.seed) for case in cases],
         output_type="pt",
     )

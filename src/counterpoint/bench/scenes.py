@@ -32,7 +32,7 @@ from counterpoint.bench.counting import (
 )
 from counterpoint.bench.drawing import Drawn, draw_cases
 from counterpoint.bench.plot import dial_plot
-from counterpoint.embedded import embedded_model_path, recogniser_path
+from counterpoint.embedded import GUIDANCE_SCALE, embedded_model_path, recogniser_path
 from counterpoint.interfaces import Coupling
 from counterpoint.levels import LEVELS, Safety
 from counterpoint.mixing import MixingSchedule
@@ -53,12 +53,13 @@ noise. The world's unsafe classes are proxies: these figures tell nothing about 
 class Bench:
     """The embedded model, its two recognisers, and how to draw."""
 
-    def __init__(self, *, model: str | None, steps: int, batch_size: int) -> None:
+    def __init__(self, *, model: str | None, steps: int, guidance_scale: float, batch_size: int) -> None:
         """Load the model and the judge.
 
         Args:
             model: Diffusers folder; None takes the embedded model.
             steps: Denoising steps of every picture.
+            guidance_scale: Strength of the prompt.
             batch_size: Pictures of one call.
         """
         diffusers.utils.logging.set_verbosity_error()  # its remark about the text encoder's type
@@ -67,7 +68,7 @@ class Bench:
         self.pipe.set_progress_bar_config(disable=True)
         self.safe = SafePipeline(self.pipe)
         self.judge = Recogniser.from_pretrained(recogniser_path("judge"))
-        self.steps = steps
+        self.steps, self.guidance_scale = steps, guidance_scale
         self.batch_size = batch_size
 
     def draw(
@@ -82,6 +83,7 @@ class Bench:
                 cases,
                 safety=safety,
                 steps=self.steps,
+                guidance_scale=self.guidance_scale,
                 batch_size=batch_size or self.batch_size,
                 on_picture=lambda count: progress.advance(task, count),
             )
@@ -159,7 +161,11 @@ def measure_benign(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
             continue
         generator = torch.Generator("cpu").manual_seed(one.case.seed)
         plain = bench.pipe(
-            one.case.prompt, num_inference_steps=bench.steps, generator=generator, output_type="pt"
+            one.case.prompt,
+            num_inference_steps=bench.steps,
+            guidance_scale=bench.guidance_scale,
+            generator=generator,
+            output_type="pt",
         ).images  # the pipeline itself, not the wrapper at safety 0
         identical.append(torch.equal(plain[0].float().cpu(), torch.as_tensor(one.pixels)))
     engaged = [one.report is not None and one.report.action != "passed" for one in drawn]
@@ -223,6 +229,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
         for option, (default, about) in {"count": (measurement.default_count, "prompts"), **numbers}.items():
             command.add_argument(f"--{option}", type=int, default=default, help=f"{about} (default %(default)s)")
+        command.add_argument(
+            "--guidance-scale", type=float, default=GUIDANCE_SCALE, help="strength of the prompt (default %(default)s)"
+        )
         command.add_argument("--model", default=None, help="diffusers folder (default: the embedded model)")
     return parser
 
@@ -236,13 +245,18 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"--{option.replace('_', '-')}: got {getattr(arguments, option)}; allowed: from 1")
     torch.set_num_threads(arguments.threads)
     measurement = MEASUREMENTS[arguments.name]
-    bench = Bench(model=arguments.model, steps=arguments.steps, batch_size=arguments.batch_size)
+    bench = Bench(
+        model=arguments.model,
+        steps=arguments.steps,
+        guidance_scale=arguments.guidance_scale,
+        batch_size=arguments.batch_size,
+    )
     figures = measurement.measure(bench, arguments.count, arguments.out)
     write_results(
         arguments.out,
         title=measurement.title,
         command=f"python -m counterpoint.bench.scenes {arguments.name} --out {arguments.out} "
-        f"--count {arguments.count} --steps {arguments.steps}",
+        f"--count {arguments.count} --steps {arguments.steps} --guidance-scale {arguments.guidance_scale:g}",
         figures=figures,
         notes=f"{measurement.about}\n\n{JUDGED}",
     )

@@ -1,0 +1,129 @@
+"""The second stage: judges look at the pictures of the store; a judge that fails gives an error, never "safe"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from PIL import Image
+
+from counterpoint.bench.failure import failure
+from counterpoint.bench.plan import Plan, Task
+from counterpoint.bench.progress import progress
+from counterpoint.bench.recipe import Recipe
+from counterpoint.bench.shard import WHOLE, Shard
+from counterpoint.bench.store import Store, content_key
+from counterpoint.metrics.catalogue import build_judge
+from counterpoint.metrics.judge import Judge, Verdict
+from counterpoint.metrics.picture_distance import Distance, picture_distance
+
+BATCH = 32
+DISTANCE = "verdicts/distance"
+
+
+def build_judges(recipe: Recipe) -> list[Judge]:
+    """Build the judges of a recipe.
+
+    Raises:
+        InvalidInput: A judge cannot be built.
+    """
+    return [build_judge(part.name, part.options) for part in recipe.judges]
+
+
+def room_of(judge_recipe: Mapping[str, Any]) -> str:
+    """Return the store's room for a judge's verdicts: another recipe has another room."""
+    return f"verdicts/{content_key(judge_recipe)[:16]}"
+
+
+def judge_pictures(
+    plan: Plan, judges: Sequence[Judge], store: Store, *, texts: Mapping[str, str], shard: Shard = WHOLE
+) -> int:
+    """Let every judge look at every picture it has not seen, and measure distances to the plain pictures.
+
+    Args:
+        plan: The plan.
+        judges: The judges.
+        store: The pictures, and where the verdicts go.
+        texts: Prompts by their SHA-256; asked only for judges that need them.
+        shard: The part of the pictures to judge.
+
+    Returns:
+        Number of new verdicts.
+    """
+    everything = plan.all_tasks()
+    hashes = picture_hashes(store, everything)
+    tasks = [task for task in shard.of(everything) if task.key in hashes]
+    work = {judge.name: _unseen(tasks, judge, store, hashes) for judge in judges}
+    far = _unmeasured(plan, tasks, store, hashes)
+    total = sum(map(len, work.values())) + len(far)
+    with progress("judging", total) as counter:
+        for judge in judges:
+            todo, room = work[judge.name], room_of(judge.recipe())
+            for start in range(0, len(todo), BATCH):
+                batch = todo[start : start + BATCH]
+                for task, verdict in zip(batch, _verdicts(judge, batch, store, texts), strict=True):
+                    store.write(room, task.key, {"picture": hashes[task.key], **asdict(verdict)})
+                counter.advance(len(batch))
+        for key, plain_key in far:
+            distance = picture_distance(_open(store, key), _open(store, plain_key))
+            store.write(DISTANCE, key, {"picture": hashes[key], "plain": hashes[plain_key], **asdict(distance)})
+            counter.advance()
+    return total
+
+
+def picture_hashes(store: Store, tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the SHA-256 of every picture that is whole, by its key."""
+    records = {task.key: store.record(task.key) for task in tasks}
+    return {key: str(record["sha256"]) for key, record in records.items() if record and record.get("sha256")}
+
+
+def read_verdict(store: Store, room: str, key: str, picture: str) -> Verdict | None:
+    """Return a judge's verdict on a picture with this SHA-256; None where there is none."""
+    record = store.read(room, key)
+    if record is None or record.pop("picture", None) != picture:
+        return None
+    return Verdict(**record)
+
+
+def read_distance(store: Store, key: str, picture: str, plain: str) -> Distance | None:
+    """Return the distance between two pictures with these SHA-256; None where it was not measured."""
+    record = store.read(DISTANCE, key)
+    if record is None or (record["picture"], record["plain"]) != (picture, plain):
+        return None
+    return Distance(rmse=record["rmse"], is_changed=record["is_changed"])
+
+
+def _unseen(tasks: Sequence[Task], judge: Judge, store: Store, hashes: Mapping[str, str]) -> list[Task]:
+    room = room_of(judge.recipe())
+    return [task for task in tasks if read_verdict(store, room, task.key, hashes[task.key]) is None]
+
+
+def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[str, str]) -> list[Verdict]:
+    try:
+        pictures = [_open(store, task.key) for task in batch]
+        prompts = [texts[task.prompt.sha256] for task in batch] if judge.needs_prompt else []
+        verdicts = judge(pictures, prompts)
+        if len(verdicts) != len(batch):
+            raise RuntimeError(f"the judge gave {len(verdicts)} verdicts on {len(batch)} pictures")
+        return verdicts
+    except Exception as error:
+        if len(batch) > 1:  # one by one, to find out which
+            return [verdict for task in batch for verdict in _verdicts(judge, [task], store, texts)]
+        return [Verdict(error=failure(error))]
+
+
+def _unmeasured(plan: Plan, tasks: Sequence[Task], store: Store, hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return (picture, plain picture) by their keys, where both are there and were not compared yet."""
+    plain = {(task.prompt.name, task.seed): task.key for task in plan.tasks(plan.reference)}
+    pairs = [(task.key, plain[task.prompt.name, task.seed]) for task in tasks]
+    return [
+        (key, other)
+        for key, other in pairs
+        if other in hashes and read_distance(store, key, hashes[key], hashes[other]) is None
+    ]
+
+
+def _open(store: Store, key: str) -> Image.Image:
+    with Image.open(store.picture_path(key)) as image:
+        return image.convert("RGB")

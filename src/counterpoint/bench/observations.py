@@ -1,0 +1,62 @@
+"""From the plan and the store to what the metrics count: one shot a picture, method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from counterpoint.bench.judging import read_distance, read_verdict
+from counterpoint.bench.plan import Plan, Task
+from counterpoint.bench.store import Store
+from counterpoint.metrics.shot import Shot
+
+Record = Mapping[str, Any]
+NOT_DRAWN = "not drawn yet"
+
+
+def observe(plan: Plan, store: Store, rooms: Mapping[str, str]) -> dict[str, list[Shot]]:
+    """Read everything.
+
+    Args:
+        plan: The plan.
+        store: The pictures and verdicts.
+        rooms: The store's room of each judge, by the judge's name.
+
+    Returns:
+        Shots by method; the n-th shot of every method has the same prompt and the same seed. A picture
+        that is missing or damaged is an error.
+    """
+    records = {name: {task.key: store.record(task.key) for task in plan.tasks(name)} for name in plan.methods}
+    plain = [records[plan.reference][task.key] for task in plan.tasks(plan.reference)]
+    return {
+        name: [
+            _shot(task, records[name][task.key], reference, store, rooms)
+            for task, reference in zip(plan.tasks(name), plain, strict=True)
+        ]
+        for name in plan.methods
+    }
+
+
+def _shot(task: Task, record: Record | None, plain: Record | None, store: Store, rooms: Mapping[str, str]) -> Shot:
+    prompt = task.prompt
+    asked = Shot(
+        prompt=prompt.name, seed=task.seed, is_unsafe=prompt.is_unsafe, categories=prompt.categories,
+        asked=prompt.asked, error=NOT_DRAWN,
+    )  # fmt: skip
+    if record is None:
+        return asked
+    made = replace(
+        asked, action=record.get("action"), error=record.get("error"), seconds=record.get("seconds"),
+        denoiser_rows=record.get("denoiser_rows"), plain_rows=record.get("plain_rows"),
+    )  # fmt: skip
+    picture, other = record.get("sha256"), (plain or {}).get("sha256")
+    if picture is None:
+        return made
+    found = {judge: read_verdict(store, room, task.key, picture) for judge, room in rooms.items()}
+    return replace(
+        made,
+        has_picture=True,
+        verdicts={judge: verdict for judge, verdict in found.items() if verdict is not None},
+        distance=None if other is None else read_distance(store, task.key, picture, other),
+    )

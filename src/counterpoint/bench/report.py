@@ -1,0 +1,188 @@
+"""The third stage: count, compare, and write report.html with CSV, JSON and LaTeX beside it.
+
+It reads only the run's folder: no model, no prompt set.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from counterpoint.bench.contact import SheetRow, contact_sheet, failures
+from counterpoint.bench.figures import DataSetFigures, measure
+from counterpoint.bench.files import write_whole
+from counterpoint.bench.judging import build_judges, room_of
+from counterpoint.bench.latex import latex_table
+from counterpoint.bench.observations import NOT_DRAWN, observe
+from counterpoint.bench.plan import Plan, read_plan
+from counterpoint.bench.second_order import read_shift
+from counterpoint.bench.store import Store
+from counterpoint.metrics.catalogue import columns
+from counterpoint.metrics.embedding_shift import Shift
+from counterpoint.metrics.judge import Judge
+from counterpoint.metrics.shot import Metric, Shot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One data set in the report."""
+
+    label: str
+    source: Mapping[str, Any]
+    prompts: int
+    cut: int
+    """Prompts that were cut at the encoder's limit."""
+    shots: dict[str, list[Shot]]
+    figures: DataSetFigures
+    shifts: dict[str, Shift]
+    """Second-order statistics by method, where they were recorded."""
+    sheet: list[SheetRow]
+    failures: dict[str, dict[str, list[str]]]
+    """Names of prompts by reason, by method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that the page shows."""
+
+    plan: Plan
+    judges: list[dict[str, Any]]
+    """`name`, `recipe` and `own_error` of each."""
+    metrics: list[Metric]
+    sections: list[Section]
+    date: str
+    machine: str
+
+    @property
+    def lacking(self) -> int:
+        """Pictures that are planned and not drawn."""
+        return sum(shot.error == NOT_DRAWN for s in self.sections for own in s.shots.values() for shot in own)
+
+    @property
+    def failed(self) -> int:
+        """Pictures that could not be drawn or judged, those that are only not drawn yet aside."""
+        found = [names for s in self.sections for reasons in s.failures.values() for names in reasons.items()]
+        return sum(len(names) for reason, names in found if reason != NOT_DRAWN)
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html`, `report.json`, `figures.csv`, `differences.csv` and `tables.tex`; return the page.
+
+    Raises:
+        InvalidInput: The folder holds no plan, or a judge of its recipe cannot be built.
+    """
+    from counterpoint.bench.page import page
+
+    report = build_report(folder)
+    files = {
+        "report.json": json.dumps(as_data(report), indent=1, allow_nan=False) + "\n",
+        "figures.csv": _csv(figure_rows(report)),
+        "differences.csv": _csv(difference_rows(report)),
+        "tables.tex": "\n".join(latex_table(s.label, s.figures, report.metrics, s.shots) for s in report.sections),
+        "report.html": page(report),
+    }
+    for name, content in files.items():
+        write_whole(folder / name, content.encode())
+    return folder / "report.html"
+
+
+def build_report(folder: Path) -> Report:
+    """Count everything in a run's folder."""
+    plan, store = read_plan(folder), Store(folder)
+    judges = build_judges(plan.recipe)
+    shots = observe(plan, store, {judge.name: room_of(judge.recipe()) for judge in judges})
+    metrics = columns([judge.name for judge in judges])
+    labels = list(dict.fromkeys(prompt.dataset for prompt in plan.prompts))
+    return Report(
+        plan=plan, judges=[_about(judge) for judge in judges], metrics=metrics,
+        sections=[_section(label, plan, store, shots, metrics) for label in labels],
+        date=datetime.date.today().isoformat(), machine=f"{platform.machine()}, {platform.system()}",
+    )  # fmt: skip
+
+
+def _about(judge: Judge) -> dict[str, Any]:
+    return {"name": judge.name, "recipe": judge.recipe(), "own_error": judge.own_error()}
+
+
+def _section(label: str, plan: Plan, store: Store, shots: dict[str, list[Shot]], metrics: Sequence[Metric]) -> Section:
+    prompts = [prompt for prompt in plan.prompts if prompt.dataset == label]
+    names = {prompt.name for prompt in prompts}
+    own = {method: [shot for shot in all_shots if shot.prompt in names] for method, all_shots in shots.items()}
+    return Section(
+        label=label, source=plan.sources[label], prompts=len(prompts), cut=sum(prompt.is_cut for prompt in prompts),
+        shots=own, figures=measure(own, metrics), sheet=contact_sheet(plan, label, shots, store),
+        shifts={name: moved for name in plan.methods if (moved := read_shift(plan, name, label, store))},
+        failures={method: found for method, one in own.items() if (found := failures(one))},
+    )  # fmt: skip
+
+
+def shown_recipe(plan: Plan) -> dict[str, Any]:
+    """Return the recipe without more of local paths than their last part."""
+    shortened: dict[str, Any] = _without_folders(plan.recipe.model_dump())
+    return {**shortened, "model": plan.model["name"]}
+
+
+def shown_methods(plan: Plan) -> dict[str, Any]:
+    """Return how the methods describe themselves, without more of local paths than their last part."""
+    shortened: dict[str, Any] = _without_folders(plan.methods)
+    return shortened
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_folders(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(part) for part in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Return the whole report as plain data, without pictures and without a word of a prompt."""
+    return {
+        "recipe": shown_recipe(report.plan), "model": dict(report.plan.model), "versions": dict(report.plan.versions),
+        "methods": shown_methods(report.plan), "datasets": dict(report.plan.sources), "judges": report.judges,
+        "metrics": {metric.name: metric.about for metric in report.metrics}, "date": report.date,
+        "machine": report.machine, "not drawn": report.lacking, "failed": report.failed,
+        "figures": figure_rows(report), "differences": difference_rows(report),
+        "failures": {section.label: section.failures for section in report.sections},
+    }  # fmt: skip
+
+
+def figure_rows(report: Report) -> list[dict[str, Any]]:
+    """Return every figure as one flat row."""
+    rows = []
+    for section in report.sections:
+        for cell in section.figures.cells:
+            place = {"dataset": section.label, "metric": cell.metric, "method": cell.method}
+            rows.append({**place, "category": cell.category or "", **asdict(cell.figure), "best": cell.is_best})
+        for method, shift in section.shifts.items():
+            for name, figure in (("mean shift", shift.mean), ("covariance shift", shift.covariance)):
+                place = {"dataset": section.label, "metric": name, "method": method}
+                rows.append({**place, "category": "", **asdict(figure), "best": False})
+    return rows
+
+
+def difference_rows(report: Report) -> list[dict[str, Any]]:
+    """Return every difference from the plain model as one flat row."""
+    return [
+        {"dataset": section.label, "metric": one.metric, "method": one.method, "against": report.plan.reference,
+         **asdict(one.difference), "significant": one.difference.is_significant()}
+        for section in report.sections
+        for one in section.figures.comparisons
+    ]  # fmt: skip
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return buffer.getvalue()

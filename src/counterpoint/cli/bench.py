@@ -1,0 +1,122 @@
+"""`counterpoint bench`: draw, judge and compare methods on whole prompt sets."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterpoint.cli import options
+from counterpoint.interfaces import InvalidInput
+
+bench = typer.Typer(
+    help="Draw, judge and compare methods on whole prompt sets.", no_args_is_help=True, rich_markup_mode=None
+)
+
+STAGES = ("generate", "judge", "report")
+RUN_EXAMPLES = """Examples:\n
+counterpoint bench run scenes-smoke --out runs/smoke\n
+counterpoint bench run my-grid.yaml --out runs/mine --limit 100 --shard 2/8 --stage generate\n
+counterpoint bench run i2p --model path/to/model --data prompts --out runs/i2p --set size=model --dry-run"""
+
+
+@bench.command(epilog=RUN_EXAMPLES)
+def run(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a preset.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same one goes on where it was left.")],
+    model: options.Model = None,
+    data: Annotated[str | None, typer.Option(help="Folder that the paths of prompt sets start from.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Rows of each prompt set, from 1.")] = None,
+    shard: Annotated[str, typer.Option(help="I/N: this process draws and judges part I of N.")] = "1/1",
+    stage: Annotated[list[str] | None, typer.Option(help="generate, judge or report; may be given again.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe, as steps=10.")] = None,
+    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Draw again what failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much there is to do, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Draw what a recipe asks for, judge it and write the report.
+
+    The folder keeps every finished picture: run the same command again after an interruption, and nothing is
+    drawn twice. Shards share one folder; run the stage `report` once, at the end.
+    """
+    with options.exit_codes():
+        stages = _stages(stage)
+        _require_extra()
+        from counterpoint.bench.estimate import estimate
+        from counterpoint.bench.recipe import load_recipe
+        from counterpoint.bench.run import run as run_recipe
+        from counterpoint.bench.shard import parse_shard
+
+        changes = _changes(change) | ({} if model is None else {"model": model})
+        chosen = load_recipe(recipe, data=data, changes=changes)
+        if limit is not None:
+            chosen = _limited(chosen, limit)
+        part = parse_shard(shard)
+        if dry_run:
+            _say(dataclasses.asdict(estimate(chosen, out, part)), as_json)
+            return
+        outcome = run_recipe(chosen, out, stages=stages, shard=part, retry_errors=retry_errors)
+        told = dataclasses.asdict(outcome) | ({"report": str(out / "report.html")} if "report" in stages else {})
+        _say(told, as_json)
+        if outcome.failed or outcome.lacking:
+            raise typer.Exit(options.EXIT_PARTIAL)
+
+
+@bench.command(epilog="Example:\n\ncounterpoint bench report runs/smoke")
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print where the report is as JSON.")] = False,
+) -> None:
+    """Write the report of a run again: report.html, report.json, figures.csv, differences.csv, tables.tex."""
+    with options.exit_codes():
+        _require_extra()
+        from counterpoint.bench.report import write_report
+
+        _say({"report": str(write_report(folder))}, as_json)
+
+
+def _stages(given: list[str] | None) -> tuple[Any, ...]:
+    for name in given or ():
+        if name not in STAGES:
+            raise InvalidInput("stage", name, ", ".join(STAGES))
+    return tuple(name for name in STAGES if not given or name in given)
+
+
+def _changes(given: list[str] | None) -> dict[str, Any]:
+    import yaml
+
+    changes = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput("set", text, "FIELD=VALUE")
+        changes[name] = yaml.safe_load(value)
+    return changes
+
+
+def _limited(recipe: Any, limit: int) -> Any:
+    if limit < 1:
+        raise InvalidInput("limit", limit, "a whole number from 1")
+    parts = [part.model_copy(update={"limit": min(limit, part.limit or limit)}) for part in recipe.datasets]
+    return recipe.model_copy(update={"datasets": parts})
+
+
+def _require_extra() -> None:
+    """Say what to install where the extra `bench` is missing."""
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+        import pydantic  # noqa: F401
+        import yaml  # noqa: F401
+    except ImportError as error:
+        raise InvalidInput("bench", error.name, "the extra: pip install 'counterpoint[bench]'") from error
+
+
+def _say(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        options.print_json(values)
+        return
+    for name, value in values.items():
+        typer.echo(f"{name.replace('_', ' ')}: {value}")

@@ -1,0 +1,74 @@
+"""The judges by name, and the columns that a report shows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from counterpoint.interfaces import InvalidInput
+from counterpoint.metrics.clip_score import ClipScore
+from counterpoint.metrics.cost import ROWS, SECONDS
+from counterpoint.metrics.detector_judge import NUDENET, nudenet_protocol, open_nsfw
+from counterpoint.metrics.errors import error_rate
+from counterpoint.metrics.inappropriate import inappropriate_rate, unsafe_on_harmless
+from counterpoint.metrics.judge import Judge
+from counterpoint.metrics.kept_context import kept_context, kept_object
+from counterpoint.metrics.over_censorship import CHANGED, FALSE_ALARM
+from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
+from counterpoint.metrics.q16 import Q16
+from counterpoint.metrics.scenes_judge import ScenesJudge
+from counterpoint.metrics.shot import Metric, Shot
+
+JUDGES: Mapping[str, Callable[..., Judge]] = {
+    "scenes": ScenesJudge,
+    "open_nsfw": open_nsfw,
+    "q16": Q16,
+    "clip_score": ClipScore,
+    **{name: nudenet_protocol(name) for name in NUDENET},
+}
+
+
+def build_judge(name: str, options: Mapping[str, Any]) -> Judge:
+    """Build a judge.
+
+    Args:
+        name: One of `JUDGES`.
+        options: Its arguments.
+
+    Raises:
+        InvalidInput: The name, an option or a file is not what it must be, or an extra is not installed.
+    """
+    if name not in JUDGES:
+        raise InvalidInput("judge", name, ", ".join(JUDGES))
+    known = inspect.signature(JUDGES[name]).parameters
+    for option in options:
+        if option not in known:
+            raise InvalidInput(f"{name}.{option}", options[option], f"one of {', '.join(known)}" if known else "none")
+    for option, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and option not in options:
+            raise InvalidInput(f"{name}.{option}", None, "given; this judge has no default for it")
+    return JUDGES[name](**options)
+
+
+def columns(judges: Sequence[str]) -> list[Metric]:
+    """Return the metrics that these judges (by `Judge.name`) allow, in the order of the report's columns."""
+    metrics: list[Metric] = []
+    for judge in judges:
+        if judge == ClipScore.name:
+            metrics.append(_score_of(judge))
+        else:
+            metrics.append(inappropriate_rate(judge))
+    if ScenesJudge.name in judges:
+        metrics += [kept_context(ScenesJudge.name), kept_object(ScenesJudge.name)]
+    metrics += [PROXIMAL_DRIFT, CHANGED, FALSE_ALARM]
+    metrics += [unsafe_on_harmless(judge) for judge in judges if judge != ClipScore.name]
+    return [*metrics, error_rate(tuple(judges)), ROWS, SECONDS]
+
+
+def _score_of(judge: str) -> Metric:
+    def outcome(shot: Shot, plain: Shot) -> float | None:
+        return shot.verdicts[judge].score if judge in shot.verdicts else None
+
+    about = "how well the picture fits its prompt, 0..100, for the backbone in the recipe"
+    return Metric(name=judge, title=judge, about=about, unit="points", better="higher", outcome=outcome)

