@@ -1,0 +1,1 @@
+"""Where a picture comes from: metadata in the file, an invisible mark in the pixels, and reading both back."""

@@ -1,0 +1,72 @@
+"""Everything a picture file says of its provenance, read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from counterpoint.interfaces import InvalidInput
+from counterpoint.provenance import watermark
+from counterpoint.provenance.files import SYNTHETIC, read_record, read_source_type
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MOST_PIXELS = 64_000_000
+"""Pixels that are decoded; a small file may unpack to any size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one file says."""
+
+    file_format: str
+    width: int
+    height: int
+    is_synthetic: bool
+    """True where the metadata names a trained model as the source, or the pixels carry the mark."""
+    source_type: str | None
+    """IPTC's DigitalSourceType, None where the file names none."""
+    record: dict[str, Any] | None
+    """Fields of the `PictureRecord`, as the file has them: anyone can write metadata."""
+    watermark_z: float
+    """Strength of the mark in standard deviations, see `watermark.detect`."""
+    has_watermark: bool
+
+
+def inspect_file(path: Path, *, key: bytes = watermark.DEFAULT_KEY) -> Inspection:
+    """Read a picture file.
+
+    Args:
+        path: PNG, JPEG or WebP.
+        key: The watermark's key, where it is not the default one.
+
+    Raises:
+        InvalidInput: The file cannot be read as a picture, or is too large.
+    """
+    allowed = f"a {', '.join(FORMATS)} file of at most {MOST_PIXELS:,} pixels"
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InvalidInput("file", f"{image.width}x{image.height} pixels", allowed)
+            image.load()
+            return _inspect(image, key)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput("file", str(path), allowed) from error
+
+
+def _inspect(image: Image.Image, key: bytes) -> Inspection:
+    source_type, strength = read_source_type(image), watermark.detect(image, key=key)
+    return Inspection(
+        file_format=str(image.format).lower(),
+        width=image.width,
+        height=image.height,
+        is_synthetic=source_type == SYNTHETIC or strength >= watermark.THRESHOLD,
+        source_type=source_type,
+        record=read_record(image),
+        watermark_z=strength,
+        has_watermark=strength >= watermark.THRESHOLD,
+    )

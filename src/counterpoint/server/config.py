@@ -1,0 +1,183 @@
+"""The operator's settings: one TOML file, or environment variables COUNTERPOINT_NAME, or both.
+
+Flags of the command line go before the environment, and that before the file. A name that is not
+known is an error in all three: a misspelt floor must not be no floor.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from counterpoint.interfaces import InvalidInput, OnUnsafe
+from counterpoint.levels import resolve_safety
+
+ENV_PREFIX = "COUNTERPOINT_"
+EMBEDDED = "embedded"
+SHORTEST_KEY = 16
+PictureDetectorName = Literal["scenes_checker", "open_nsfw", "nudenet"]
+Dial = Annotated[float, PlainValidator(resolve_safety)]
+"""A level's name or a number 0..1, resolved to the number."""
+
+
+class Settings(BaseSettings):
+    """All settings, checked; each description is the documentation's."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only with `api_keys`.")
+    port: int = Field(8000, ge=0, le=65535, description="Port; 0 takes a free one.")
+    api_keys: tuple[SecretStr, ...] = Field(
+        (), description=f"Keys that callers send as `Authorization: Bearer KEY`, at least {SHORTEST_KEY} characters."
+    )
+    models: dict[str, str] = Field(
+        {EMBEDDED: EMBEDDED}, min_length=1,
+        description="Models by the name that callers use: a diffusers folder, or `embedded`. The first is the default.",
+    )  # fmt: skip
+    safety: Dial = Field("medium", description="The dial where the caller names none: a level, or 0..1.")  # type: ignore[assignment]
+    min_safety: Dial = Field("medium", description="Floor of the dial: callers may ask for more, not for less.")  # type: ignore[assignment]
+    on_unsafe: OnUnsafe = Field(
+        "steer",
+        description="What happens to a picture that a picture detector calls unsafe: flag, blur, steer or block, "
+        "mildest first; callers may ask for a stricter one.",
+    )
+    on_unsafe_prompt: Literal["steer", "block"] = Field(
+        "steer", description="What happens where the gate engages: steer the picture, or refuse. Callers may tighten."
+    )
+    picture_detectors: tuple[PictureDetectorName, ...] = Field(
+        (),
+        description="Who looks at finished pictures: `scenes_checker` (embedded model only), `open_nsfw`, `nudenet`.",
+    )
+    watermark: bool = Field(True, description="Whether pictures carry the invisible mark (sides from 64 pixels).")
+    watermark_key: SecretStr = Field(
+        SecretStr("counterpoint"), description="Names the mark's pattern; the default is public."
+    )
+    steps: int = Field(30, ge=1, description="Denoising steps where the caller names none.")
+    max_steps: int = Field(100, ge=1, description="Most denoising steps.")
+    max_n: int = Field(10, ge=1, description="Most pictures of one request.")
+    max_pixels: int = Field(1024 * 1024, ge=1, description="Most pixels of one picture, drawn or sent.")
+    max_guidance_scale: float = Field(30.0, ge=0, description="Largest guidance scale.")
+    max_prompt_chars: int = Field(
+        4000, ge=1, description="Most characters of one text; the model's own limit holds too."
+    )
+    max_body_bytes: int = Field(10 * 2**20, ge=1024, description="Most bytes of one request.")
+    max_queue: int = Field(32, ge=1, description="Most pictures that wait, per model; more is answered 503.")
+    max_per_key: int = Field(16, ge=1, description="Most pictures that one key has under way; more is answered 429.")
+    max_batch: int = Field(4, ge=1, description="Most pictures that are drawn in one call; 1 draws each alone.")
+    exact_seeds: bool = Field(
+        True,
+        description="Whether a picture whose seed the caller names is drawn alone: in company its pixels may differ by "
+        "one level of 255.",
+    )
+    batch_wait_ms: int = Field(5, ge=0, le=1000, description="How long a batch that is not full waits for company.")
+    deadline_seconds: float = Field(120.0, gt=0, description="Waiting and drawing together; past it the answer is 504.")
+    drain_seconds: int = Field(30, ge=1, description="What a stopping server gives to requests under way.")
+    idempotency_seconds: float = Field(
+        86400.0, ge=0, description="How long an answer is kept for its `Idempotency-Key`."
+    )
+    idempotency_bytes: int = Field(64 * 2**20, ge=0, description="Memory for kept answers; the oldest go first.")
+    log_key: SecretStr | None = Field(
+        None, description="Key of the prompts' hashes in the log; without it each start has its own."
+    )
+    docs: bool = Field(False, description="Whether /docs and /openapi.json are served.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        if self.safety < self.min_safety:
+            raise InvalidInput("safety", self.safety, f"{self.min_safety}..1, from min_safety")
+        if self.steps > self.max_steps:
+            raise InvalidInput("steps", self.steps, f"1..{self.max_steps}, up to max_steps")
+        if any(len(key.get_secret_value()) < SHORTEST_KEY for key in self.api_keys):
+            raise InvalidInput("api_keys", "a shorter key", f"keys of at least {SHORTEST_KEY} characters")
+        if not self.api_keys and not is_loopback(self.host):
+            raise InvalidInput("host", self.host, "127.0.0.1 or another loopback address while there are no api_keys")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load_settings(file: Path | None = None, **given: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: TOML file, or None.
+        given: What goes before the file and the environment; None counts as not given.
+
+    Raises:
+        InvalidInput: A setting is not known or not allowed, or the file cannot be read.
+    """
+    _check_environment()
+    if file is not None:
+        _check_file(file)
+
+    class WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = () if file is None else (TomlConfigSettingsSource(settings_cls, file),)
+            return init_settings, env_settings, *toml
+
+    try:
+        return WithFile(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), InvalidInput):
+            raise InvalidInput(_field(first) or cause.field, cause.value, cause.allowed) from None
+        raise InvalidInput(_field(first), "a wrong value", first["msg"]) from None
+    except InvalidInput:
+        raise
+    except ValueError as error:  # an environment variable that is no JSON
+        raise InvalidInput("environment", "a value that cannot be read", str(error)) from None
+
+
+def config_table() -> str:
+    """Return the settings as a Markdown table, for the documentation."""
+    fields = Settings.model_fields.items()
+    rows = ["| setting | default | what it says |", "|---|---|---|"]
+    rows += [f"| `{name}` | {_shown(field.default)} | {field.description} |" for name, field in fields]
+    return "\n".join(rows)
+
+
+def _shown(default: Any) -> str:
+    value = default.get_secret_value() if isinstance(default, SecretStr) else default
+    if value is None or value == ():
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else f"`{value}`"
+
+
+def _field(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"])
+
+
+def _check_environment() -> None:
+    for name in os.environ:
+        if name.upper().startswith(ENV_PREFIX) and name.upper().removeprefix(ENV_PREFIX).lower() not in (
+            Settings.model_fields
+        ):
+            raise InvalidInput(name, "set", f"{ENV_PREFIX}NAME with the name of a setting")
+
+
+def _check_file(file: Path) -> None:
+    try:
+        with file.open("rb") as content:
+            tomllib.load(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput("config", str(file), f"a TOML file that can be read ({error})") from None

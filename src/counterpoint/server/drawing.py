@@ -1,0 +1,82 @@
+"""Draw compatible pictures in one call of the safe pipeline, each with its own seed.
+
+Each picture has its own generator, so that its noise does not depend on its company. Kernels may still
+add in another order in a larger batch: pixels of the embedded model then differ by one level of 255
+(docs/results/batching.md). So pictures whose seed the caller names are drawn alone, see `exact_seeds`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from counterpoint.interfaces import InvalidInput, SafetyFailure, SafetyReport
+from counterpoint.server.picture_queue import Order
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from counterpoint.pipeline import SafePipeline
+
+
+def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None]) -> list[tuple[Image, SafetyReport]]:
+    """Return the pictures and their reports, in order.
+
+    Args:
+        safe: The pipeline.
+        orders: Pictures of equal settings, at least one.
+        on_step: Called after each denoising step; what it raises ends the call.
+
+    Raises:
+        InvalidInput: A field is not allowed for this model.
+        SafetyFailure: A safety step failed, or the pipeline returned another number of pictures.
+        Exception: Whatever the pipeline or `on_step` raises.
+    """
+    settings = orders[0].settings
+    known = inspect.signature(type(safe.pipe).__call__).parameters
+    call: dict[str, Any] = {
+        "num_inference_steps": settings.steps,
+        "generator": [torch.Generator("cpu").manual_seed(order.seed) for order in orders],  # the same on every device
+        **_step_callback(known, on_step),
+    }
+    if settings.size is not None:
+        call["width"], call["height"] = settings.size
+    if settings.guidance_scale is not None:
+        call["guidance_scale"] = settings.guidance_scale
+    if settings.has_negative_prompt:
+        call["negative_prompt"] = [order.negative_prompt or "" for order in orders]
+    for name in ("width", "height", "guidance_scale", "negative_prompt"):
+        if name in call and name not in known:
+            raise InvalidInput(name, "a value", f"nothing; {type(safe.pipe).__name__} has no such argument")
+    output = safe(
+        [order.prompt for order in orders],
+        safety=settings.safety,
+        safe_prompt=settings.safe_prompt,
+        on_unsafe=settings.on_unsafe,
+        **call,
+    )
+    if not len(output.images) == len(output.safety) == len(orders):
+        raise SafetyFailure(f"{len(output.images)} pictures of {len(orders)} were drawn; nothing is returned")
+    return list(zip(output.images, output.safety, strict=True))
+
+
+def default_guidance(pipe: Any) -> float:
+    """Return the guidance scale of a call that names none; 1 = off."""
+    parameter = inspect.signature(type(pipe).__call__).parameters.get("guidance_scale")
+    return 1.0 if parameter is None or parameter.default is None else float(parameter.default)
+
+
+def _step_callback(known: Any, on_step: Callable[[], None]) -> dict[str, Any]:
+    """Return the argument that has the pipeline call `on_step`; PixArt has an old one only."""
+
+    def step_end(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        on_step()
+        return {}
+
+    def callback(step: int, timestep: Any, latents: Any) -> None:
+        on_step()
+
+    return {name: f for name, f in (("callback_on_step_end", step_end), ("callback", callback)) if name in known}

@@ -1,0 +1,112 @@
+"""Reads texts and sent pictures in a thread of its own, so that a check never waits for a drawing.
+
+The models are shared with the drawing thread, the tokenizers are not: fast tokenizers cannot be used
+by two threads at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from counterpoint.detectors.negative_prompt import judge_pairs
+from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.output_check import judge
+from counterpoint.request import check_forbidden, check_texts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from counterpoint.pipeline import SafePipeline
+
+Result = TypeVar("Result")
+
+
+def reading_twin(pipe: Any) -> Any:
+    """Return a pipeline that shares all models with `pipe` and has tokenizers of its own."""
+    twin = copy.copy(pipe)
+    # Not by setattr: pipelines write a component's name into their shared configuration then.
+    vars(twin).update({name: copy.deepcopy(part) for name, part in vars(pipe).items() if "tokenizer" in name})
+    return twin
+
+
+class GateThread:
+    """The gate, the text checks and the picture detectors of one model.
+
+    Args:
+        safe: A pipeline that nothing else reads with, see `reading_twin`; it draws nothing.
+    """
+
+    def __init__(self, safe: SafePipeline) -> None:
+        self.safe = safe
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")
+
+    @property
+    def looks_at_pictures(self) -> bool:
+        """Whether there is a picture detector."""
+        return bool(self.safe.picture_detectors)
+
+    async def review(self, prompt: str, negative_prompt: str | None, safe_prompt: str | None) -> Detection:
+        """Check the texts of a request before it waits, and return the gate's verdict on them.
+
+        Raises:
+            InvalidInput: A text is empty, or longer than the model reads.
+            ForbiddenPrompt: The texts ask for what is drawn at no level.
+            SafetyFailure: The gate failed.
+        """
+        return await self._run(lambda: self._review(prompt, negative_prompt, safe_prompt))
+
+    async def read(self, texts: Sequence[str], field: str) -> list[Detection]:
+        """Return the gate's verdicts.
+
+        Args:
+            texts: What to read.
+            field: Where they come from, for messages.
+
+        Raises:
+            InvalidInput: A text is empty, or longer than the model reads.
+            SafetyFailure: The gate failed.
+        """
+        return await self._run(lambda: self._read(texts, field))
+
+    async def look(self, load: Sequence[Callable[[], Image]]) -> list[Detection]:
+        """Return the picture detectors' verdicts on pictures that are decoded in this thread.
+
+        Raises:
+            InvalidInput: A picture is refused.
+            SafetyFailure: A detector failed.
+        """
+        return await self._run(lambda: judge(self.safe.picture_detectors, [one() for one in load]))
+
+    def close(self) -> None:
+        """End the thread when its work is done."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _review(self, prompt: str, negative_prompt: str | None, safe_prompt: str | None) -> Detection:
+        check_texts(self.safe.text, [prompt], safe_prompt)
+        if negative_prompt:
+            self.safe.text.check_length("negative_prompt", negative_prompt)
+        check_forbidden([prompt], safe_prompt, {"negative_prompt": negative_prompt})
+        return self._judge([prompt], [negative_prompt])[0]
+
+    def _read(self, texts: Sequence[str], field: str) -> list[Detection]:
+        for text in texts:
+            if not text.strip():
+                raise InvalidInput(field, "an empty text", "texts that are not empty")
+            self.safe.text.check_length(field, text)
+        return self._judge(texts, [None] * len(texts))
+
+    def _judge(self, texts: Sequence[str], negative_prompts: Sequence[str | None]) -> list[Detection]:
+        try:
+            detections = judge_pairs(self.safe.detector, texts, negative_prompts)
+        except Exception as error:
+            raise SafetyFailure(f"the gate failed ({type(error).__name__})") from error
+        if len(detections) != len(texts):
+            raise SafetyFailure(f"the gate judged {len(detections)} of {len(texts)} texts")
+        return detections

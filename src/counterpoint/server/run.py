@@ -1,0 +1,46 @@
+"""Run the server until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+
+import uvicorn
+
+from counterpoint.server.app import create_app
+from counterpoint.server.config import Settings
+from counterpoint.server.logs import configure_logging, log_event
+from counterpoint.server.service import Service
+
+IDLE_SECONDS = 30
+MOST_HEADER_BYTES = 32 * 1024
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then what is under way is finished, up to `drain_seconds`."""
+    configure_logging()
+    server = make_server(settings, Service(settings))
+    log_event(
+        "starting", host=settings.host, port=settings.port, models=list(settings.models), keys=len(settings.api_keys)
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn puts its own in place, and raises the signal again when it has drained: end with 0 then.
+        signal.signal(number, lambda *_: None)
+    server.run()
+
+
+def make_server(settings: Settings, service: Service) -> uvicorn.Server:
+    """Return uvicorn, ready to run: its own access log is off, as it prints what was typed."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(service),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=settings.drain_seconds,
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+        )
+    )

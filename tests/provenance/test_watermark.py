@@ -1,0 +1,87 @@
+"""The mark is found where it was put, not elsewhere, and survives a change of format."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from counterpoint.interfaces import InvalidInput, SafetyFailure
+from counterpoint.provenance import watermark
+from counterpoint.provenance.watermark import MARGIN, THRESHOLD, detect, embed, is_marked
+
+
+def _flat(side: int) -> Image.Image:
+    picture = Image.new("RGB", (side, side), (255, 255, 255))
+    picture.paste((200, 30, 40), (side // 4, side // 4, side // 2, side // 2))
+    return picture
+
+
+def _smooth(side: int) -> Image.Image:
+    pixels = np.random.default_rng(side).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def _noise(side: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+def _saved(picture: Image.Image, file_format: str, quality: int) -> Image.Image:
+    buffer = io.BytesIO()
+    picture.save(buffer, format=file_format, quality=quality)
+    return Image.open(buffer)
+
+
+PICTURES = [make(side) for make in (_flat, _smooth, _noise) for side in (128, 192)]
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: f"{picture.width}")
+def test_the_mark_survives_jpeg_and_webp_at_75(picture: Image.Image) -> None:
+    assert not is_marked(picture)
+    marked = embed(picture)
+    assert marked.size == picture.size and marked.mode == "RGB"
+    for file_format in ("JPEG", "WEBP"):
+        assert detect(_saved(marked, file_format, 75)) >= MARGIN > THRESHOLD
+        assert not is_marked(_saved(picture, file_format, 75))
+
+
+@pytest.mark.parametrize(("make", "least"), [(_flat, 34.0), (_smooth, 45.0)])  # white paper turns a little grey
+def test_the_mark_is_faint(make: Callable[[int], Image.Image], least: float) -> None:
+    before, after = np.asarray(make(128), dtype=float), np.asarray(embed(make(128)), dtype=float)
+    assert 10 * math.log10(255**2 / np.mean((before - after) ** 2)) > least  # PSNR in dB
+    assert np.abs(before - after).max() <= 10
+
+
+def test_the_mark_survives_brightness_contrast_and_grey() -> None:
+    marked = embed(_smooth(128))
+    assert is_marked(ImageEnhance.Brightness(marked).enhance(0.8))
+    assert is_marked(ImageEnhance.Contrast(marked).enhance(1.2))
+    assert is_marked(marked.convert("L"))
+
+
+def test_another_key_finds_nothing() -> None:
+    marked = embed(_smooth(128), key=b"one")
+    assert is_marked(marked, key=b"one")
+    assert not any(is_marked(marked, key=key) for key in (b"two", watermark.DEFAULT_KEY))
+
+
+def test_false_alarms_stay_below_hoeffdings_bound() -> None:
+    picture = _smooth(128)
+    strengths = np.array([detect(picture, key=str(number).encode()) for number in range(400)])
+    assert abs(strengths.mean()) < 0.2 and 0.85 < strengths.std() < 1.15  # z is in standard deviations
+    assert (strengths >= 2.0).mean() <= math.exp(-(2.0**2) / 2)
+    assert strengths.max() < THRESHOLD
+
+
+def test_small_pictures_and_pictures_that_drown_the_mark_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidInput, match="at least 64"):
+        embed(_flat(63))
+    assert detect(_flat(63)) == 0.0
+    assert detect(Image.new("RGB", (64, 64), (9, 9, 9))) == 0.0
+    monkeypatch.setattr(watermark, "STRENGTHS", (0.1,))
+    with pytest.raises(SafetyFailure, match="drowns"):
+        embed(_noise(128))

@@ -1,0 +1,158 @@
+"""Wrong requests are the caller's fault, told in OpenAI's shape with field and limit; never a 5xx."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import httpx2 as httpx
+import openai
+import pytest
+
+from tests.server.conftest import KEY, MILD, Running
+
+AUTH = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("param", "fields"),
+    [
+        ("n", {"n": 0}), ("n", {"n": 11}), ("n", {"n": True}), ("n", {"n": 1.5}), ("n", {"n": "2"}),
+        ("n", {"n": 10**400}), ("size", {"size": "16"}), ("size", {"size": "17x16"}), ("size", {"size": "4096x4096"}),
+        ("size", {"size": "0x16"}), ("seed", {"seed": -1}), ("seed", {"seed": 2**53}),
+        ("seed", {"seed": 2**53 - 1, "n": 2}), ("num_inference_steps", {"num_inference_steps": 101}),
+        ("num_inference_steps", {"num_inference_steps": 0}), ("guidance_scale", {"guidance_scale": 31}),
+        ("guidance_scale", {"guidance_scale": -0.5}), ("prompt", {"prompt": ""}), ("prompt", {"prompt": " \n"}),
+        ("prompt", {"prompt": None}), ("prompt", {"prompt": ["a"]}), ("prompt", {"prompt": "a" * 4001}),
+        ("prompt", {"prompt": "dog " * 200}), ("prompt", {"prompt": "a\0b"}),
+        ("negative_prompt", {"negative_prompt": "a" * 4001}), ("negative_prompt", {"negative_prompt": "dog " * 200}),
+        ("output_format", {"output_format": "gif"}), ("output_compression", {"output_compression": 50}),
+        ("output_compression", {"output_compression": 101, "output_format": "jpeg"}),
+        ("response_format", {"response_format": "url"}), ("quality", {"quality": "hd"}),
+        ("background", {"background": "transparent"}), ("moderation", {"moderation": "low"}),
+        ("stream", {"stream": True}), ("partial_images", {"partial_images": 1}), ("user", {"user": "a" * 513}),
+        ("safety", {"safety": 0.5}), ("safety.safety", {"safety": {"safety": 1.5}}),
+        ("safety.safety", {"safety": {"safety": "extreme"}}), ("safety.on_unsafe", {"safety": {"on_unsafe": "ask"}}),
+        ("safety.safe_prompt", {"safety": {"safe_prompt": " "}}), ("safety.level", {"safety": {"level": 1}}),
+        ("prompt_embeds", {"prompt_embeds": [0.0]}), ("latents", {"latents": [0.0]}), ("style", {"style": "vivid"}),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_named(server: Running, param: str, fields: dict[str, Any]) -> None:
+    answer = server.post("/v1/images/generations", json={"prompt": MILD, "num_inference_steps": 1, **fields})
+    error = answer.json()["error"]
+    assert answer.status_code == 400 and error["type"] == "invalid_request_error"
+    assert error["param"] == param and error["message"].startswith(param) and len(error["message"]) < 500
+    assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_the_official_client_sees_its_own_errors(server: Running) -> None:
+    client = server.client()
+    with pytest.raises(openai.BadRequestError) as wrong:
+        client.images.generate(prompt=MILD, n=11)
+    assert wrong.value.param == "n" and "1..10" in wrong.value.message
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.images.generate(prompt=MILD, model="dall-e-3")
+    assert missing.value.code == "model_not_found"
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="wrong", max_retries=0).models.list()
+    assert [model.id for model in client.models.list()] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"null", b'"a"', b"\xff\xfe", b'{"prompt": "\xff"}', b"[" * 100_000, b'{"a":' * 50_000,
+        b'{"prompt": NaN}', b'{"prompt": "a", "guidance_scale": NaN}', b'{"prompt": "a", "guidance_scale": Infinity}',
+        b'{"prompt": "a", "guidance_scale": 1e999}', b'{"prompt": "\\ud800"}', b'{"\\ud800": 1}',
+        b'{"prompt": "a", "n": ' + b"9" * 9000 + b"}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/moderations", "/beta/litellm_basic_guardrail_api"])
+def test_what_is_no_json_object_is_refused(server: Running, path: str, content: bytes) -> None:
+    answer = server.post(path, content=content, headers={**AUTH, "Content-Type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["error"]["param"]
+
+
+def test_other_content_types_are_refused(server: Running) -> None:
+    content = json.dumps({"prompt": MILD}).encode()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"):
+        answer = server.post("/v1/images/generations", content=content, headers={**AUTH, "Content-Type": kind})
+        assert answer.status_code == 400
+
+
+def test_the_body_is_bounded_whatever_its_length_says(server: Running) -> None:
+    most = server.service.settings.max_body_bytes
+    for content in (b"a" * (most + 1), iter([b"a" * 2**20] * (most // 2**20 + 1))):  # the second is sent in chunks
+        answer = server.post("/v1/images/generations", content=content, headers=AUTH)
+        assert answer.status_code == 413 and str(most) in answer.json()["error"]["message"]
+
+
+def test_unknown_routes_and_methods_answer_in_the_same_shape(server: Running) -> None:
+    assert server.get("/nothing").json()["error"]["code"] == "not_found"
+    assert server.get("/v1/images/generations").status_code == 405
+    assert server.get("/docs").status_code == server.get("/openapi.json").status_code == 404
+
+
+def _anything(rng: random.Random) -> Any:
+    return rng.choice(
+        [
+            "\ud800", "１６x１６", None, True, -1, 0, 2**64, -1e308, 0.5, "", "x" * rng.randrange(1, 9000),
+            "../../etc/passwd", "a\0b", "\u202e", [], [1], [[]], {}, {"a": 1}, {"safety": None},
+            "http://127.0.0.1:1/a.png", "16x16x16",
+        ]
+    )  # fmt: skip
+
+
+FIELDS = (
+    "prompt model n size seed num_inference_steps guidance_scale negative_prompt output_format output_compression "
+    "response_format quality background moderation stream partial_images user safety_identifier safety"
+).split()
+INSIDE = ["safety", "safe_prompt", "on_unsafe", "on_unsafe_prompt"]
+
+
+def bad_request(rng: random.Random) -> dict[str, Any]:
+    """A request with at least one field that cannot be right: a name that nobody knows."""
+    body: dict[str, Any] = {"prompt": MILD, "num_inference_steps": 1}
+    for _ in range(rng.randrange(4)):
+        body[rng.choice(FIELDS)] = _anything(rng)
+    if rng.random() < 0.3:
+        body["safety"] = {rng.choice(INSIDE): _anything(rng), "never": _anything(rng)}
+    else:
+        body["".join(rng.choices("abcdefgh_$.\u00e9", k=6))] = _anything(rng)
+    return body
+
+
+def _fuzz(server: Running, count: int) -> None:
+    rng = random.Random(0)
+    with httpx.Client(headers=AUTH, timeout=60, trust_env=False) as client:
+        for _ in range(count):
+            body = bad_request(rng)
+            answer = client.post(
+                f"{server.url}/v1/images/generations",
+                content=json.dumps(body),
+                headers={"Content-Type": "application/json"},
+            )
+            error = answer.json()["error"]
+            assert 400 <= answer.status_code < 500 and error["param"] and error["message"], body
+        assert client.get(f"{server.url}/livez").status_code == 200
+
+
+def test_300_random_bad_requests_are_all_refused(server: Running) -> None:
+    _fuzz(server, 300)
+
+
+@pytest.mark.slow
+def test_5000_random_bad_requests_are_all_refused(server: Running) -> None:
+    _fuzz(server, 5000)
+
+
+@pytest.mark.slow
+def test_random_requests_that_may_be_right_never_give_a_5xx(server: Running) -> None:
+    rng = random.Random(1)
+    for _ in range(1000):
+        body = bad_request(rng)
+        known: Callable[[str], bool] = lambda name: name in FIELDS  # noqa: E731
+        answer = server.draw(**{name: value for name, value in body.items() if known(name)})
+        assert answer.status_code < 500, body
