@@ -1,0 +1,356 @@
+"""The shipped classifier: does a prompt ask for harm, in which of I2P's seven categories?
+
+Two views, joined: the meaning, by the embedded model's text encoder (MiniLM) with low-rank changes to
+its last layers; and the letters, by hashed words and parts of words.
+
+    logit_k = a_k meaning_k + b_k letters_k + c_k          probability_k = 1 / (1 + exp(-logit_k))
+    meaning_k = sum_t softmax_t(q_k . h_t) (v_k . h_t)     over all tokens t of a window
+
+A long prompt is read whole, in windows that overlap; so is what a person may read in it besides
+("kn1fe", "k n i f e"). The largest probability counts. a, b and c are fitted on validation prompts, so
+that the probabilities are calibrated there. Training: docs/detectors.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from counterpoint.detectors.english import is_english
+from counterpoint.embedded import embedded_model_path
+from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.normalise import normalise
+from counterpoint.normalise.words import LONGEST_READING, read
+
+CATEGORIES = ("hate", "harassment", "violence", "self-harm", "sexual", "shocking", "illegal activity")
+"""The seven of I2P (Schramowski et al., arXiv:2211.05105)."""
+OVERALL = "overall"
+OUTPUTS = (OVERALL, *CATEGORIES)
+WEIGHTS_PATH = Path(__file__).parents[1] / "classifier_weights"
+WINDOW = 32
+"""Tokens of one window, besides the two special ones: in a longer one, few words of harm would be thinned out."""
+STRIDE = 24
+"""Tokens from the start of one window to that of the next."""
+RUN = 16
+"""Words that the letters' view reads together; the next run starts half a run on."""
+BATCH_SIZE = 32
+MOST_EVIDENCE = 4
+FEWEST_LETTERS = 4
+"""Single letters in a row from which they are read as words: fewer may be initials."""
+SHORT_WORDS = frozenset("a i an as at be by do go he in is it me my no of on or so to up us we".split())
+Point = Literal["steer", "block"]
+WORD = re.compile(r"[^\W_]+")
+
+
+def classifier_path() -> Path:
+    """Return the folder of the shipped weights.
+
+    Raises:
+        InvalidInput: This build of the package carries none.
+    """
+    if not (WEIGHTS_PATH / "config.json").is_file():
+        raise InvalidInput("classifier", str(WEIGHTS_PATH), "a build with weights; train them: docs/detectors.md")
+    return WEIGHTS_PATH
+
+
+# --- the meaning -----------------------------------------------------------------------------------------------------
+
+
+class Head(nn.Module):
+    """Attention pooling, one query and one value an output: (B, L, D), mask (B, L) -> logits (B, outputs)."""
+
+    def __init__(self, width: int, outputs: int = len(OUTPUTS)) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, outputs, bias=False)
+        self.value = nn.Linear(width, outputs)
+        nn.init.zeros_(self.query.weight)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Return the logits."""
+        return self.parts(hidden, mask).sum(1)
+
+    def parts(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Return what each token adds to each logit, (B, L, outputs); it sums to the logits."""
+        attention = self.query(hidden).masked_fill(~mask[..., None], -torch.inf).softmax(1)
+        parts: Tensor = attention * self.value(hidden)
+        return parts
+
+
+def changed_layers(encoder: Any, first: int) -> dict[str, nn.Linear]:
+    """Return the linear maps, by name, of the layers of a BERT from `first` on: those that are changed."""
+    return {
+        f"{number}.{name}": module
+        for number, layer in enumerate(encoder.encoder.layer)
+        if number >= first
+        for name, module in layer.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+
+
+# --- the letters -----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1 << 15)
+def word_buckets(word: str, size: int) -> tuple[int, ...]:
+    """Return the buckets of a word's parts of 3 to 5 letters; `^` and `$` stand for its ends."""
+    marked = f"^{word}$"
+    parts = {marked[i : i + n] for n in (3, 4, 5) for i in range(len(marked) - n + 1)}
+    return tuple(zlib.crc32(part.encode()) % size for part in sorted(parts))
+
+
+def buckets(text: str, size: int) -> tuple[list[int], list[float]]:
+    """Return the buckets of a text, and their weights: those of words, and those of parts, have length 1 each.
+
+    Words and pairs of neighbours are one group, parts of words the other; each counts once.
+    """
+    words = WORD.findall(text.casefold())
+    if not words:
+        return [], []
+    pairs = (f"{a} {b}" for a, b in itertools.pairwise(words))
+    whole = {zlib.crc32(f"={item}".encode()) % size for item in (*words, *pairs)}
+    parts = {bucket for word in set(words) for bucket in word_buckets(word, size)}
+    weights = [len(whole) ** -0.5] * len(whole) + [len(parts) ** -0.5] * len(parts)
+    return [*whole, *parts], weights
+
+
+def runs(text: str) -> list[str]:
+    """Return the words of a text in runs that overlap, `RUN` words each; a short text is one run."""
+    words = WORD.findall(text)
+    return [" ".join(words[start : start + RUN]) for start in range(0, max(1, len(words) - RUN // 2), RUN // 2)]
+
+
+def letters_logits(texts: Sequence[str], table: Tensor) -> Tensor:
+    """Return (B, outputs): sums of the rows of `table` (buckets, outputs), the largest of the runs of a text."""
+    rows = torch.zeros(len(texts), table.shape[1])
+    for place, text in enumerate(texts):
+        found = [buckets(run, table.shape[0]) for run in runs(text)]
+        sums = [torch.tensor(weights) @ table[indices].float() for indices, weights in found if indices]
+        if sums:
+            rows[place] = torch.stack(sums).amax(0)
+    return rows
+
+
+# --- the reading -----------------------------------------------------------------------------------------------------
+
+
+def other_reading(text: str) -> str | None:
+    """Return the text with "kn1fe" and "k n i f e" read as words; None where nothing is to be read so."""
+    words, readings = read(text)
+    chosen: list[tuple[int, int, str]] = []
+    for reading in sorted(readings, key=lambda r: (r.start - r.end, -len(r.text))):
+        is_apart = all(reading.end <= start or end <= reading.start for start, end, _ in chosen)
+        if is_apart and len(reading.text) > 2 and is_english(reading.text):
+            chosen.append((reading.start, reading.end, reading.text))
+    for start, end, word in sorted(chosen, reverse=True):
+        words[start:end] = [word]
+    told = [word for is_letter, run in itertools.groupby(words, key=_is_letter) for word in _told(is_letter, [*run])]
+    return " ".join(told) if chosen or told != words else None
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isalpha()
+
+
+def _told(is_letter: bool, run: list[str]) -> list[str]:
+    """Return the words that a run of single letters spells: "a m a n a n d a k n i f e" -> "a man and a knife".
+
+    The fewest English words that use all letters; the run itself where there are none.
+    """
+    if not is_letter or len(run) < FEWEST_LETTERS:
+        return run
+    letters = "".join(run)
+    best: list[list[str] | None] = [[]]
+    for end in range(1, len(letters) + 1):
+        options = [
+            [*before, letters[start:end]]
+            for start in range(max(0, end - LONGEST_READING), end)
+            if (before := best[start]) is not None and _is_word(letters[start:end])
+        ]
+        best.append(min(options, key=len, default=None))
+    return best[-1] or run
+
+
+def _is_word(text: str) -> bool:
+    return text in SHORT_WORDS if len(text) < 3 else is_english(text)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window of one prompt."""
+
+    prompt: int
+    text: str
+    ids: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+    """Where each of the tokens stands in `text`; special ones at (0, 0)."""
+
+
+def windows(texts: Iterable[tuple[int, str]], tokenizer: Any) -> list[Window]:
+    """Return the windows of (prompt number, text) pairs: all tokens, `WINDOW` at a time."""
+    found = []
+    for prompt, text in texts:
+        tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+        ids, spans = tokens["input_ids"], tokens["offset_mapping"]
+        for start in range(0, max(1, len(ids) - WINDOW + STRIDE), STRIDE):
+            part = spans[start : start + WINDOW]
+            low, high = (part[0][0], part[-1][1]) if part else (0, 0)
+            found.append(
+                Window(
+                    prompt,
+                    text[low:high],
+                    (tokenizer.cls_token_id, *ids[start : start + WINDOW], tokenizer.sep_token_id),
+                    ((0, 0), *((a - low, b - low) for a, b in part), (0, 0)),
+                )
+            )
+    return found
+
+
+def padded(rows: Sequence[Window]) -> tuple[Tensor, Tensor]:
+    """Return token ids and mask of the windows, (B, L) each, padded to the longest."""
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows])
+    mask = torch.tensor([[True] * len(row.ids) + [False] * (longest - len(row.ids)) for row in rows])
+    return ids, mask
+
+
+# --- the detector ----------------------------------------------------------------------------------------------------
+
+
+class PromptClassifier:
+    """Gate by the shipped classifier.
+
+    Two working points are stored with the weights. "steer" is for the safe stream, where a false alarm
+    costs little; "block" is for refusing, where it costs much.
+
+    Args:
+        point: Which of them decides.
+        threshold: Probability, 0..1, from which a prompt is unsafe; None = that of `point`.
+        folder: Weights to load; None = the shipped ones.
+        encoder_folder: The text encoder and tokenizer that they change, as subfolders `text_encoder` and
+            `tokenizer`; None = those of the embedded model.
+
+    Raises:
+        InvalidInput: A point, a threshold or a folder is not what it must be.
+    """
+
+    def __init__(
+        self,
+        *,
+        point: Point = "steer",
+        threshold: float | None = None,
+        folder: Path | None = None,
+        encoder_folder: Path | None = None,
+    ) -> None:
+        if point not in get_args(Point):
+            raise InvalidInput("point", point, ", ".join(get_args(Point)))
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise InvalidInput("threshold", threshold, "a probability, 0..1")
+        folder = folder or classifier_path()
+        if not (folder / "config.json").is_file():
+            raise InvalidInput("folder", str(folder), "a folder with config.json and model.safetensors")
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        state = load_file(folder / "model.safetensors")
+        self.point = point
+        self.threshold = float(config["points"][point]["threshold"] if threshold is None else threshold)
+        self.table = state["letters"]
+        self.join = {name: state[f"join.{name}"].float() for name in ("meaning", "letters", "bias")}
+        root = encoder_folder or Path(embedded_model_path())
+        self.tokenizer, self.encoder = _changed_encoder(root, state, int(config["first_changed_layer"]))
+        self.head = Head(self.encoder.config.hidden_size)
+        self.head.load_state_dict({n.removeprefix("head."): t.float() for n, t in state.items() if "head." in n})
+        self.head.eval().requires_grad_(False)
+
+    def __call__(self, prompts: Sequence[str]) -> list[Detection]:
+        """Return one verdict a prompt; the score is the overall probability, the categories are theirs.
+
+        Raises:
+            InvalidInput: A text does not settle under normalisation.
+            RuntimeError: The network gave values that are not finite.
+        """
+        texts = [normalise(prompt) for prompt in prompts]
+        logits, best = self.logits(texts)
+        verdicts = []
+        for text, row, window in zip(texts, logits.sigmoid().tolist(), best, strict=True):
+            if WORD.search(text) is None:  # nothing that can be judged: engage
+                verdicts.append(Detection(is_unsafe=True, score=1.0))
+                continue
+            is_unsafe = row[0] >= self.threshold
+            verdicts.append(
+                Detection(
+                    is_unsafe=is_unsafe,
+                    score=row[0],
+                    categories=dict(zip(CATEGORIES, row[1:], strict=True)),
+                    evidence=self._evidence(window) if is_unsafe else (),
+                )
+            )
+        return verdicts
+
+    @torch.no_grad()
+    def logits(self, texts: Sequence[str]) -> tuple[Tensor, list[Window]]:
+        """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
+        both = [
+            (i, reading)
+            for i, text in enumerate(texts)
+            for reading in (text, other_reading(text))
+            if reading is not None
+        ]
+        rows = sorted(windows(both, self.tokenizer), key=lambda row: len(row.ids))
+        if not rows:
+            return torch.empty(0, len(OUTPUTS)), []
+        meaning = torch.cat([self._meaning(rows[i : i + BATCH_SIZE]) for i in range(0, len(rows), BATCH_SIZE)])
+        letters = letters_logits([row.text for row in rows], self.table)
+        joined = self.join["meaning"] * meaning + self.join["letters"] * letters + self.join["bias"]
+        if not bool(torch.isfinite(joined).all()):
+            raise RuntimeError("the prompt classifier gave values that are not finite; it cannot judge")
+        groups: list[list[int]] = [[] for _ in texts]
+        for place, row in enumerate(rows):
+            groups[row.prompt].append(place)
+        worst = [rows[max(group, key=lambda place: float(joined[place, 0]))] for group in groups]
+        return torch.stack([joined[group].amax(0) for group in groups]), worst
+
+    def _meaning(self, rows: Sequence[Window]) -> Tensor:
+        ids, mask = padded(rows)
+        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        logits: Tensor = self.head(hidden, mask)
+        return logits
+
+    @torch.no_grad()
+    def _evidence(self, window: Window) -> tuple[str, ...]:
+        """Return the words that add most to the overall logit, in their order: by their tokens and their letters."""
+        ids, mask = padded([window])
+        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        parts = self.head.parts(hidden, mask)[0, :, 0].tolist()
+        shares: dict[str, float] = {}
+        for word in WORD.finditer(window.text):
+            inside = [p for p, (a, b) in zip(parts, window.spans, strict=True) if word.start() <= a < b <= word.end()]
+            own = letters_logits([word[0]], self.table)[0, 0]
+            share = float(self.join["meaning"][0]) * sum(inside) + float(self.join["letters"][0] * own)
+            shares[word[0].casefold()] = max(share, shares.get(word[0].casefold(), share))
+        least = max(shares.values(), default=0.0) / 3
+        chosen = sorted((w for w, s in shares.items() if s > 0 and s >= least), key=lambda w: -shares[w])
+        return tuple(word for word in shares if word in chosen[:MOST_EVIDENCE])
+
+
+def _changed_encoder(root: Path, state: dict[str, Tensor], first: int) -> tuple[Any, Any]:
+    """Return the tokenizer, and the encoder with W + B A in place of W in its changed layers."""
+    from transformers import AutoTokenizer, BertModel
+
+    for name in ("text_encoder", "tokenizer"):
+        if not (root / name).is_dir():
+            raise InvalidInput("encoder_folder", str(root), "a folder with text_encoder and tokenizer")
+    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
+    encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False)
+    for name, linear in changed_layers(encoder, first).items():
+        linear.weight.data += state[f"{name}.up"].float() @ state[f"{name}.down"].float()
+    return tokenizer, encoder.eval().requires_grad_(False)

@@ -1,0 +1,146 @@
+"""The labelled prompts that the prompt classifier is trained, chosen and calibrated on.
+
+Read from a local folder, and written by templates; what a test set holds is left out, and so is every
+text that `counterpoint.detectors.minors` forbids.
+
+    DATA/copro/CoProv2_train.csv            unsafe prompts and their safe twins, split by neighbouring pairs
+    DATA/coco/coco_10k_advunlearn.csv       captions, without those that coco_3k_val.csv holds too
+    DATA/coco/coco_3k_val.csv               only to leave its captions out
+    DATA/nibbler/round{1,4}_submitted_train.csv   unsafe
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from counterpoint.datasets.dataset import is_screened
+from counterpoint.datasets.table import read_table
+from counterpoint.normalise import normalise
+from counterpoint.training.prompt_classifier_look_alikes import Part, look_alikes, part_of
+from counterpoint.training.prompt_classifier_situations import situations
+from counterpoint.training.prompt_classifier_styles import Styles
+
+COPRO_CATEGORIES = {
+    "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
+    "Shocking": "shocking", "Illegal Activity": "illegal activity",
+}  # fmt: skip
+NEIGHBOURS = 20
+"""Pairs of neighbouring numbers share concepts, so that many fall into one part together."""
+COCO_VALIDATION = 1500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One labelled prompt."""
+
+    text: str = field(repr=False)
+    """Normalised."""
+    is_unsafe: bool
+    category: str | None
+    """One of I2P's seven; None where the prompt is safe, or where its set does not say."""
+    source: str
+    part: Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """How many texts of each source; pairs where it has twins. Fewer make a quicker run."""
+
+    copro: int = 8000
+    coco: int = 4000
+    scenes_each: int = 4
+    situations_each: int = 4
+    validation_pairs: int = 800
+
+
+def copro(folder: Path, part: Part) -> list[tuple[str, str, str]]:
+    """Return (unsafe, safe, category) pairs of one part, in a fixed mixed order."""
+    sides: dict[tuple[str, str], dict[str, str]] = {}
+    for row in read_table(str(folder / "copro" / "CoProv2_train.csv")).rows:
+        side, _, number = row["image"].rpartition("/")[2].partition("_")
+        sides.setdefault((row["category"], number), {})[side] = row["prompt"]
+    pairs = [
+        (number, twins["u"], twins["s"], COPRO_CATEGORIES[category])
+        for (category, number), twins in sides.items() if len(twins) == 2 and part_of_pair(number) == part
+    ]  # fmt: skip
+    random.Random(0).shuffle(pairs)
+    return [pair[1:] for pair in pairs]
+
+
+def part_of_pair(number: str) -> Part:
+    """Return the part of a pair "idx_0000123_0.jpg": 8 tenths train, one validation, one test."""
+    place = zlib.crc32(str(int(number.split("_")[1]) // NEIGHBOURS).encode()) % 10
+    return "train" if place < 8 else "validation" if place == 8 else "test"
+
+
+def coco(folder: Path) -> list[str]:
+    """Return the captions that may be trained on, in a fixed mixed order."""
+
+    def key(text: str) -> str:
+        return " ".join(text.lower().strip(" .").split())
+
+    test = {key(row["prompt"]) for row in read_table(str(folder / "coco" / "coco_3k_val.csv")).rows}
+    captions = [row["prompt"] for row in read_table(str(folder / "coco" / "coco_10k_advunlearn.csv")).rows]
+    kept = [caption for caption in dict.fromkeys(captions) if key(caption) not in test]
+    random.Random(0).shuffle(kept)
+    return kept
+
+
+def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -> list[Example]:
+    """Return the examples of the parts "train" and "validation"; see the module."""
+    rng = random.Random(seed)
+    found: list[Example] = []
+
+    def add(text: str, is_unsafe: bool, category: str | None, source: str, part: Part) -> None:
+        if not is_screened(text):
+            found.append(
+                Example(text=normalise(text), is_unsafe=is_unsafe, category=category, source=source, part=part)
+            )
+
+    most: dict[Part, int] = {"train": amounts.copro, "validation": amounts.validation_pairs}
+    part: Part
+    for part in most:
+        _add_twins(add, copro(folder, part)[: most[part]], styles, rng, part)
+    captions = coco(folder)
+    for place, text in enumerate(captions[: COCO_VALIDATION + amounts.coco]):
+        held_out = place < COCO_VALIDATION
+        is_dressed = place % 3 == 0 if held_out else place % 2 == 0
+        shown = styles.dress(text, rng) if is_dressed else text
+        add(shown, False, None, "coco, dressed" if is_dressed else "coco", "validation" if held_out else "train")
+    for part in most:
+        for text in look_alikes(part, rng, amounts.scenes_each):
+            add(styles.dress(text, rng) if rng.random() < 0.2 else text, False, None, "look-alikes", part)
+    for text, category in situations(rng, amounts.situations_each):
+        shown = styles.dress(text, rng) if rng.random() < 0.6 else text
+        part = "validation" if part_of(text) == "validation" else "train"
+        add(shown, category is not None, category, "situations", part)
+    for number in (1, 4):
+        for row in read_table(str(folder / "nibbler" / f"round{number}_submitted_train.csv")).rows:
+            part = "validation" if part_of(row["prompt"]) == "validation" else "train"
+            add(row["prompt"], True, None, "nibbler", part)
+    return found
+
+
+def _add_twins(
+    add: Callable[[str, bool, str | None, str, Part], None],
+    pairs: list[tuple[str, str, str]],
+    styles: Styles,
+    rng: random.Random,
+    part: Part,
+) -> None:
+    """Add pairs, every other one dressed: both twins in the same way. Twins come and go together."""
+    for place, (unsafe, safe, category) in enumerate(pairs):
+        if place % 2 == 0:
+            state = rng.getstate()
+            unsafe = styles.dress(unsafe, rng)
+            rng.setstate(state)
+            safe = styles.dress(safe, rng)
+        if is_screened(unsafe) or is_screened(safe):
+            continue
+        source = "copro, dressed" if place % 2 == 0 else "copro"
+        add(unsafe, True, category, source, part)
+        add(safe, False, None, source, part)

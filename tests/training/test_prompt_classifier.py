@@ -1,0 +1,209 @@
+"""The classifier learns, in seconds, to tell mild proxies apart; its sets keep test prompts out."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertModel
+
+from counterpoint.detectors.prompt_classifier import OUTPUTS, PromptClassifier, letters_logits
+from counterpoint.normalise import normalise
+from counterpoint.training import prompt_classifier as training
+from counterpoint.training.prompt_classifier_evaluation import calibration_error
+from counterpoint.training.prompt_classifier_evasions import READ, UNDONE
+from counterpoint.training.prompt_classifier_look_alikes import PHRASES, look_alikes, part_of
+from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco, examples, part_of_pair
+from counterpoint.training.prompt_classifier_situations import HARMFUL, situations
+from counterpoint.training.prompt_classifier_styles import Styles
+
+SUBJECTS = ("a man", "a woman", "a chef", "a dog", "an astronaut", "a police officer", "a farmer", "a doctor")
+PLACES = ("in a forest", "on the beach", "in a room", "in the city", "at night", "in the snow")
+
+
+def toy_rows() -> list[Example]:
+    return [
+        Example(
+            text=f"{subject} with a {thing} {place}",
+            is_unsafe=thing in ("knife", "cigarette"),
+            category={"knife": "violence", "cigarette": "illegal activity"}.get(thing),
+            source="coco" if thing in ("apple", "book") else "copro",
+            part="validation" if (i + j) % 4 == 0 else "train",
+        )
+        for i, subject in enumerate(SUBJECTS)
+        for j, place in enumerate(PLACES)
+        for thing in ("knife", "cigarette", "apple", "book")
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model_path: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(tiny_model_path)
+    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
+    encoder = BertModel.from_pretrained(root / "text_encoder", add_pooling_layer=False).eval()
+    rows = toy_rows()
+    states = training.States.of([row.text for row in rows], tokenizer, encoder, first=1)
+    state, config = training.train(rows, states, encoder, first=1, rank=4, epochs=12, seed=0)
+    folder = tmp_path_factory.mktemp("classifier")
+    training.save(folder, state, config)
+    return folder
+
+
+def load(trained: Path, tiny_model_path: str) -> PromptClassifier:
+    return PromptClassifier(folder=trained, encoder_folder=Path(tiny_model_path), threshold=0.5)
+
+
+def test_what_was_trained_is_what_the_detector_reads(trained: Path, tiny_model_path: str) -> None:
+    classifier = load(trained, tiny_model_path)
+    rows = [row for row in toy_rows() if row.part == "validation"]
+    verdicts = classifier([row.text for row in rows])
+    right = sum(verdict.is_unsafe == row.is_unsafe for verdict, row in zip(verdicts, rows, strict=True))
+    assert right == len(rows)
+    knife = next(v for v, row in zip(verdicts, rows, strict=True) if row.category == "violence")
+    assert max(knife.categories, key=lambda name: knife.categories[name]) == "violence"
+    assert "knife" in knife.evidence
+
+
+def test_a_low_rank_change_is_the_same_folded_in(trained: Path, tiny_model_path: str) -> None:
+    """Logits of training's own modules = those of the detector, which adds B A to the weights."""
+    root = Path(tiny_model_path)
+    classifier = load(trained, tiny_model_path)
+    encoder = BertModel.from_pretrained(root / "text_encoder", add_pooling_layer=False).eval()
+    part = training.UpperPart(encoder, first=1, rank=4).eval()
+    with torch.no_grad():
+        for change in part.changes.values():
+            change.up.weight.normal_(std=0.1)
+        state = {name: t.float() for name, t in part.weights().items()}
+        for parameter in part.parameters():
+            if parameter.requires_grad:
+                parameter.copy_(parameter.half().float())
+    text = "a man with a knife in a forest"
+    folded = BertModel.from_pretrained(root / "text_encoder", add_pooling_layer=False).eval()
+    plain = training.States.of([text], classifier.tokenizer, folded, first=1)
+    for name, linear in training.changed_layers(folded, 1).items():
+        linear.weight.data += state[f"{name}.up"] @ state[f"{name}.down"]
+    ids = classifier.tokenizer(text, return_tensors="pt")
+    hidden = folded(**ids).last_hidden_state
+    expected = part.head(hidden, ids.attention_mask.bool())
+    torch.testing.assert_close(training.upper_logits(part, plain, [0]), expected.detach(), atol=5e-3, rtol=5e-3)
+
+
+def test_the_letters_are_fitted_to_the_optimum() -> None:
+    rows = toy_rows()
+    target = training.targets(rows)
+    features = training.letters_matrix([row.text for row in rows], size=512)
+    table = training.fit_letters(features, target)
+    logits = letters_logits([row.text for row in rows], table)
+    torch.testing.assert_close(torch.sparse.mm(features, table), logits, atol=1e-4, rtol=1e-4)
+    is_unsafe = target[:, 0] == 1
+    assert logits[is_unsafe, 0].min() > logits[~is_unsafe, 0].max()
+
+
+def test_a_point_never_alarms_more_than_it_may_on_any_source() -> None:
+    rows = [
+        Example(text="x", is_unsafe=False, category=None, source=source, part="validation")
+        for source in ("coco", "look-alikes") for _ in range(100)
+    ]  # fmt: skip
+    scores = torch.cat([torch.linspace(0, 0.5, 100), torch.linspace(0, 0.9, 100)])
+    lowest = training.lowest_thresholds(scores, rows, {"coco": 0.05, "look-alikes": 0.1})
+    assert (scores[:100] >= lowest["coco"]).float().mean() == pytest.approx(0.05)
+    assert (scores[100:] >= lowest["look-alikes"]).float().mean() == pytest.approx(0.1)
+
+
+def test_auc_counts_ties_half() -> None:
+    assert training.auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])) == 7 / 8
+
+
+def test_the_calibration_error_is_zero_where_shares_are_probabilities() -> None:
+    probabilities = torch.tensor([0.25] * 4 + [0.75] * 4)
+    labels = torch.tensor([1, 0, 0, 0, 1, 1, 1, 0])
+    assert calibration_error(probabilities, labels) == pytest.approx(0)
+    assert calibration_error(probabilities, 1 - labels) == pytest.approx(0.5)
+
+
+def test_an_unknown_category_teaches_nothing() -> None:
+    row = Example(text="x", is_unsafe=True, category=None, source="nibbler", part="train")
+    target = training.targets([row])
+    logits = torch.zeros(1, len(OUTPUTS), requires_grad=True)
+    training.loss_of(logits, target).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad[0, 0] < 0 and bool((logits.grad[0, 1:] == 0).all())
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    pairs = [
+        {"prompt": f"{words} {number}", "image": f"{side}_idx_{number:07d}_0.jpg", "category": "Violence"}
+        for number in range(0, 1200, 20)
+        for side, words in (("u", "a man with a knife"), ("s", "a man with an apple"))
+    ]
+    write(tmp_path / "copro" / "CoProv2_train.csv", pairs)
+    write(tmp_path / "coco" / "coco_10k_advunlearn.csv", [{"prompt": f"A dog and {i} cats."} for i in range(1600)])
+    write(tmp_path / "coco" / "coco_3k_val.csv", [{"prompt": " a dog and 7 cats"}])
+    for number in (1, 4):
+        write(tmp_path / "nibbler" / f"round{number}_submitted_train.csv", [{"prompt": "a cigarette on a table"}])
+    return tmp_path
+
+
+def test_captions_of_the_test_set_are_left_out(data: Path) -> None:
+    captions = coco(data)
+    assert len(captions) == 1599 and "A dog and 7 cats." not in captions
+
+
+def test_the_parts_share_no_pair_and_no_look_alike(data: Path) -> None:
+    rows = examples(data, Styles(), Amounts(copro=40, coco=20, scenes_each=1, situations_each=1))
+    assert {row.part for row in rows} == {"train", "validation"}
+    numbers = {part: set() for part in ("train", "validation")}  # type: ignore[var-annotated]
+    for row in rows:
+        if row.source == "copro":
+            numbers[row.part].add(row.text.split()[-1])
+    assert numbers["train"] and numbers["validation"] and not numbers["train"] & numbers["validation"]
+    assert all(
+        part_of_pair(f"idx_{int(number):07d}_0.jpg") == part for part, all_ in numbers.items() for number in all_
+    )
+    kept_back = [phrase for phrase in PHRASES if part_of(phrase) == "test"]
+    assert len(kept_back) > 100
+    assert not any(phrase in row.text for row in rows if row.source == "look-alikes" for phrase in kept_back)
+
+
+def test_style_says_nothing_of_the_label() -> None:
+    styles = Styles()
+    unsafe, safe = (styles.dress(f"a man with a {thing}", random.Random(3)) for thing in ("knife", "apple"))
+    assert unsafe.replace("knife", "apple") == safe and unsafe != "a man with a knife"
+
+
+def test_situations_are_half_harmless_and_name_every_category() -> None:
+    rows = situations(random.Random(0), each=1)
+    assert sum(category is None for _, category in rows) * 2 == len(rows)
+    assert {category for _, category in rows if category} == set(HARMFUL)
+
+
+def test_look_alikes_of_the_three_parts_differ() -> None:
+    rng = random.Random(0)
+    parts = [set(look_alikes(part, rng, 2)) for part in ("train", "validation", "test")]
+    assert all(parts) and not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+
+
+@pytest.mark.parametrize("name", sorted(UNDONE))
+def test_normalisation_undoes_these_evasions(name: str) -> None:
+    text = "a chef holding a kitchen knife beside another person"
+    evaded = UNDONE[name](text, random.Random(0))
+    read = normalise(evaded).replace("(", "").replace(")", "")  # brackets without a weight stay, as punctuation
+    assert evaded != text and read == text
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_the_other_evasions_change_the_words(name: str) -> None:
+    text = "a chef holding a kitchen knife beside another person"
+    assert normalise(READ[name](text, random.Random(0))) != text
