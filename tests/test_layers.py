@@ -10,13 +10,16 @@ import counterpoint
 LAYERS: list[set[str]] = [
     {"interfaces"},
     {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet", "recognisers"},
-    {"engines", "levels", "text_space"},
+    {"engines", "guider", "levels", "risk_weight", "text_space", "provenance"},
     {"embeddings", "detectors", "scenes", "families"},
-    {"request", "safe_text", "thresholds", "picture_detectors"},
-    {"gate", "reports"},
-    {"output_check", "redraw"},
+    {"request", "safe_text", "thresholds", "picture_detectors", "datasets"},
+    {"metrics", "gate", "reports"},
+    {"gate_settings", "output_check", "redraw"},
     {"pipeline", "training"},
-    {"cli", "bench"},
+    {"methods"},
+    {"server"},
+    {"bench"},
+    {"cli"},
     {"demo"},
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}

@@ -151,3 +151,14 @@ def test_a_negative_prompt_that_pushes_safety_away_engages(tiny_pipe: Any) -> No
     assert (both.action, both.embedding) == ("steered", "WordRemoval")  # a harmless negative prompt changes nothing
     steered = safe(BENIGN, negative_prompt="safe", **STEPS).safety[0]
     assert (passed.action, steered.action, steered.embedding) == ("passed", "steered", "SafetyContext")
+
+
+def test_where_leaving_words_out_does_not_help_a_neutral_scene_is_said(tiny_pipe: Any) -> None:
+    def gate(prompts: Any) -> list[Detection]:  # whatever stands first is unsafe, until nothing is left
+        return [
+            Detection(is_unsafe=p != "a scene", score=1.0, evidence=(p.split()[-1],) if p != "a scene" else ())
+            for p in prompts
+        ]
+
+    report = SafePipeline(tiny_pipe, detector=gate)("one two three four five six", **STEPS).safety[0]
+    assert (report.action, report.embedding) == ("steered", "Neutral")

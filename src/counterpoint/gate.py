@@ -3,16 +3,19 @@
     gate = standard_gate(StableDiffusionText(pipe), extra_concepts={"clowns": ["clown"]})
     safe = SafePipeline(pipe, detector=gate)
 
-Similarity in the pipeline's own text encoder is the first opinion; the word list, the check that the
-prompt can be read at all, and the rule on minors have a say each.
+Similarity in the pipeline's own text encoder is the first opinion, as in the paper; the classifier, the
+word list, the check that the prompt can be read at all, and the rule on minors have a say each.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.detectors.concepts import NO_CONCEPTS, Concepts
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.detectors.minors import Minors
+from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.detectors.readability import Readability
 from counterpoint.detectors.word_list import WordList
 from counterpoint.interfaces import Detector
@@ -40,7 +43,14 @@ def standard_gate(
 
 
 def with_second_opinions(detector: Detector, *, extra_concepts: Concepts = NO_CONCEPTS) -> Ensemble:
-    """Return `detector` joined by the detectors that need no model; an Ensemble stays as it is."""
+    """Return `detector` joined by those that do not depend on the pipeline; an Ensemble stays as it is."""
     if isinstance(detector, Ensemble):
         return detector
-    return Ensemble(Minors(), detector, WordList(extra_concepts=extra_concepts), Readability())
+    words = WordList(extra_concepts=extra_concepts)
+    return Ensemble(Minors(), detector, words, shared_classifier(), Readability())
+
+
+@cache
+def shared_classifier() -> PromptClassifier:
+    """Return the shipped classifier at its point "steer"; loaded once, as all pipelines of a process share it."""
+    return PromptClassifier(point="steer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 
@@ -45,7 +46,7 @@ def safe_texts(
     """Return the safe text, or the safe token embeddings, of each engaged prompt.
 
     A text that the gate still calls unsafe goes back to the embedding, with the gate's new verdict,
-    up to `MOST_ROUNDS` times in all.
+    up to `MOST_ROUNDS` times in all; where the embedding may choose, a neutral scene stands at the end.
 
     Args:
         engaged: Prompt and verdict, by the prompt's index.
@@ -93,4 +94,8 @@ def _safe_text(
         if isinstance(embedding, SafePrompt):
             raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
         prompt, detection = safe.prompt, verdict
+    if isinstance(embedding, Auto):  # words were left out, and what remains still means harm
+        neutral = Neutral()(prompt, detection)
+        if neutral.prompt and not detect(neutral.prompt).is_unsafe:
+            return replace(neutral, chosen=Neutral.__name__)
     raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")

@@ -10,11 +10,15 @@ from typing import Annotated
 
 import typer
 
+from counterpoint.cli import calibrate as calibrate_command
+from counterpoint.cli.bench import bench
 from counterpoint.cli.check import check
 from counterpoint.cli.compare import compare
 from counterpoint.cli.families import families
 from counterpoint.cli.generate import generate
+from counterpoint.cli.inspect import inspect
 from counterpoint.cli.levels import levels
+from counterpoint.cli.serve import serve
 
 app = typer.Typer(
     name="counterpoint",
@@ -24,8 +28,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (generate, compare, check, levels, families):
+for command in (generate, compare, check, levels, families, inspect, serve):
     app.command()(command)
+app.add_typer(bench, name="bench")
+app.command(epilog=calibrate_command.EPILOG)(calibrate_command.calibrate)
 
 
 def _show_version(wanted: bool) -> None:

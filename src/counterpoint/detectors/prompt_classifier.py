@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, get_args
 
 import torch
@@ -270,6 +271,7 @@ class PromptClassifier:
         self.head = Head(self.encoder.config.hidden_size)
         self.head.load_state_dict({n.removeprefix("head."): t.float() for n, t in state.items() if "head." in n})
         self.head.eval().requires_grad_(False)
+        self._one_at_a_time = Lock()  # a tokenizer cannot be used by two threads
 
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
         """Return one verdict a prompt; the score is the overall probability, the categories are theirs.
@@ -279,7 +281,8 @@ class PromptClassifier:
             RuntimeError: The network gave values that are not finite.
         """
         texts = [normalise(prompt) for prompt in prompts]
-        logits, best = self.logits(texts)
+        with self._one_at_a_time:
+            logits, best = self.logits(texts)
         verdicts = []
         for text, row, window in zip(texts, logits.sigmoid().tolist(), best, strict=True):
             if WORD.search(text) is None:  # nothing that can be judged: engage
