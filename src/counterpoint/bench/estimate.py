@@ -40,7 +40,7 @@ def estimate(recipe: Recipe, out: Path, shard: Shard) -> Estimate:
     rows = sum(_rows(task) for task in lacking)
     return Estimate(
         pictures=len(plan.all_tasks()), to_draw=len(lacking), plain_rows=rows,
-        seconds_in_store=None if seconds is None else round(seconds * len(lacking), 1),
+        seconds_in_store=None if seconds is None else round(seconds * len(lacking), 3),
     )  # fmt: skip
 
 
