@@ -30,7 +30,12 @@ def test_the_python_of_the_readme_runs(tiny_model_path: str) -> None:
 
 def test_the_commands_of_the_readme_run(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = [line.partition(" #")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("counterpoint ")]
+    lines = [
+        line.partition(" #")[0]
+        for block in blocks("bash")
+        for line in block.splitlines()
+        if line.startswith("counterpoint ")
+    ]
     assert len(lines) >= 4
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(MODEL.sub(tiny_model_path, line))[1:])
