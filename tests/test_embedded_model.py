@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from diffusers import StableDiffusionPipeline
 
 from counterpoint import SafePipeline, embedded_model_path
 from counterpoint.bench.cases import scenes_cases
-from counterpoint.embedded import recogniser_path
+from counterpoint.embedded import GUIDANCE_SCALE, is_embedded, recogniser_path
 from counterpoint.recognisers import Recogniser
 from counterpoint.scenes.vocabulary import BACKGROUNDS, OBJECTS, SUBJECTS
+from counterpoint.server.drawing import default_guidance
 
 MAX_BYTES = 95_000_000
 STEPS = 4
@@ -93,3 +95,9 @@ def test_recognisers_know_the_whole_vocabulary(role: str) -> None:
     assert set(config.subjects) == set(SUBJECTS)
     assert set(config.objects) == {"none", *OBJECTS}
     assert set(config.backgrounds) == set(BACKGROUNDS)
+
+
+def test_the_server_draws_it_as_the_commands_do(safe: SafePipeline, tiny_pipe: Any) -> None:
+    assert (is_embedded(safe.pipe), is_embedded(tiny_pipe)) == (True, False)
+    assert default_guidance(safe.pipe) == GUIDANCE_SCALE
+    assert default_guidance(tiny_pipe) == 7.5

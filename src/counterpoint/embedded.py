@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from counterpoint.interfaces import InvalidInput
 
@@ -24,6 +24,11 @@ def embedded_model_path() -> str:
             "model", "embedded", "the path or name of a diffusers model; this build of counterpoint has no weights"
         )
     return str(MODEL_PATH)
+
+
+def is_embedded(pipe: Any) -> bool:
+    """Whether a pipeline was loaded from the package's own folder."""
+    return getattr(pipe, "name_or_path", None) == str(MODEL_PATH)
 
 
 def recogniser_path(role: Literal["judge", "checker"]) -> Path:

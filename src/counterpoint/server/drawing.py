@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from counterpoint.embedded import GUIDANCE_SCALE, is_embedded
 from counterpoint.interfaces import InvalidInput, SafetyFailure, SafetyReport
 from counterpoint.server.picture_queue import Order
 
@@ -46,6 +47,8 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
         call["width"], call["height"] = settings.size
     if settings.guidance_scale is not None:
         call["guidance_scale"] = settings.guidance_scale
+    elif is_embedded(safe.pipe):
+        call["guidance_scale"] = GUIDANCE_SCALE
     if settings.has_negative_prompt:
         call["negative_prompt"] = [order.negative_prompt or "" for order in orders]
     for name in ("width", "height", "guidance_scale", "negative_prompt"):
@@ -65,6 +68,8 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
 
 def default_guidance(pipe: Any) -> float:
     """Return the guidance scale of a call that names none; 1 = off."""
+    if is_embedded(pipe):
+        return GUIDANCE_SCALE
     parameter = inspect.signature(type(pipe).__call__).parameters.get("guidance_scale")
     return 1.0 if parameter is None or parameter.default is None else float(parameter.default)
 
