@@ -13,6 +13,7 @@ from PIL import Image
 from counterpoint.interfaces import Detection, InvalidInput, SafeText, SafetyFailure
 from counterpoint.output_check import BLOCKED_COLOUR
 from counterpoint.pipeline import SafePipeline
+from counterpoint.risk_weight import RiskWeight
 
 UNSAFE, BENIGN = "a chef with a knife in a room", "a cat with a book on a beach"
 STEPS = {"num_inference_steps": 3, "output_type": "np"}
@@ -162,3 +163,35 @@ def test_where_leaving_words_out_does_not_help_a_neutral_scene_is_said(tiny_pipe
 
     report = SafePipeline(tiny_pipe, detector=gate)("one two three four five six", **STEPS).safety[0]
     assert (report.action, report.embedding) == ("steered", "Neutral")
+
+
+def test_a_negative_prompt_cannot_disarm_the_safe_stream(tiny_pipe: Any) -> None:
+    safe = SafePipeline(tiny_pipe)
+    disarmed = safe(UNSAFE, negative_prompt="safe, a dog", safety="max", generator=generators(1), **STEPS)
+    usual = safe(UNSAFE, negative_prompt="a dog", safety="max", generator=generators(1), **STEPS)
+    assert disarmed.safety[0].embedding == "WordRemoval"
+    assert np.array_equal(disarmed.images, usual.images)  # nor stay in the guidance
+
+
+def test_a_picture_that_only_the_check_found_is_steered_at_the_top_of_the_dial_too(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: eye.looks == 1)
+    report = guard(tiny_pipe, eye, embedding=None)(BENIGN, safety="max", **STEPS).safety[0]
+    assert (report.action, report.safety, report.redraws) == ("steered", 1.0, 1)
+
+
+def test_drawing_again_uses_the_whole_weight(tiny_pipe: Any) -> None:
+    eye = Eye(lambda index, picture: eye.looks == 1)
+    report = guard(tiny_pipe, eye, risk=RiskWeight(floor=0.2))(UNSAFE, safety="low", **STEPS).safety[0]
+    assert (report.weight, report.redraws) == (1.0, 1)
+
+
+@pytest.mark.parametrize("where", ["score", "category"])
+def test_a_verdict_that_is_no_number_is_no_verdict(tiny_pipe: Any, where: str) -> None:
+    nan = float("nan")
+    verdict = Detection(
+        is_unsafe=False, score=nan if where == "score" else 0.0, categories={"a": nan if where == "category" else 0.0}
+    )
+    with pytest.raises(SafetyFailure, match="not finite"):
+        guard(tiny_pipe, lambda pictures: [verdict] * len(pictures))(BENIGN, **STEPS)
+    with pytest.raises(SafetyFailure, match="not finite"):
+        SafePipeline(tiny_pipe, detector=lambda prompts: [verdict] * len(prompts))(BENIGN, **STEPS)

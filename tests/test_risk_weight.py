@@ -58,7 +58,7 @@ def test_full_weight_still_mixes_where_the_gate_is_unsure(tiny_pipe: Any) -> Non
     assert np.abs(out.images - weak.images).max() < 1e-6
 
 
-@pytest.mark.parametrize("fields", [{"floor": 1.5}, {"low": 1.0, "high": 1.0}, {"low": float("nan")}])
+@pytest.mark.parametrize("fields", [{"floor": 1.5}, {"floor": 0.0}, {"low": 1.0, "high": 1.0}, {"low": float("nan")}])
 def test_wrong_fields_are_refused(fields: dict[str, float]) -> None:
     with pytest.raises(InvalidInput):
         RiskWeight(**fields)

@@ -11,6 +11,7 @@ The tree of errors; each message says what was given, what is allowed, and what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -69,6 +70,11 @@ class Detection:
     """The words of the prompt that spoke for `is_unsafe`, as they stand there, lower case; empty where none did."""
     remarks: tuple[str, ...] = ()
     """What a person should know of the verdict, without words of the prompt: why the gate could not read it."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all scores are numbers; a verdict with NaN is no verdict."""
+        return all(map(math.isfinite, (self.score, *self.categories.values())))
 
 
 @dataclass(frozen=True, kw_only=True)

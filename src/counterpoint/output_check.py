@@ -82,6 +82,8 @@ def judge(detectors: Sequence[PictureDetector], images: Any) -> list[Detection]:
             raise SafetyFailure(message) from error
         if len(verdicts) != len(pictures):
             raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
+        if not all(verdict.is_finite for verdict in verdicts):
+            raise SafetyFailure(f"the output check {name} gave a score that is not finite; nothing is returned")
         merged = [_merge(one, other) for one, other in zip(merged, verdicts, strict=True)]
     return merged
 

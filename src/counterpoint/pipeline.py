@@ -33,7 +33,7 @@ from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.output_check import check_on_unsafe, hide_unsafe, judge
 from counterpoint.pictures import check_pictures
-from counterpoint.redraw import Noise, engage_flagged, last_resort, stronger_than
+from counterpoint.redraw import Noise, attempts_after, engage_flagged, last_resort
 from counterpoint.reports import Pictures, reports_of
 from counterpoint.request import (
     Request,
@@ -42,6 +42,7 @@ from counterpoint.request import (
     check_tensors,
     check_texts,
     negative_prompts,
+    with_safe_negatives,
 )
 from counterpoint.risk_weight import RiskWeight
 from counterpoint.safe_text import safe_texts, standard_embedding
@@ -147,10 +148,10 @@ class SafePipeline:
         """
         started = time.perf_counter()
         how = self.on_unsafe if on_unsafe is None else check_on_unsafe(on_unsafe)
-        request = self._read(prompt, safety, safe_prompt, call)
         embedding = self.embedding if safe_prompt is None else SafePrompt(safe_prompt)
-        as_tuple = not request.call.pop("return_dict", True)
-        with one_call_at_a_time(self.pipe):
+        with one_call_at_a_time(self.pipe):  # the gate reads with the pipeline's tokenizer: one thread at a time, too
+            request = self._read(prompt, safety, safe_prompt, call)
+            as_tuple = not request.call.pop("return_dict", True)
             noise = Noise.before(request.call, self.pipe._execution_device)
             drawn = self._draw(request, embedding)
             if self.picture_detectors and request.safety > 0.0:
@@ -184,7 +185,7 @@ class SafePipeline:
         check_tensors(request)
         if self.picture_detectors and request.safety > 0.0 and call.get("output_type") == "latent":
             raise InvalidInput("output_type", "latent", "pil, np or pt: the output check has to see the picture")
-        return request
+        return replace(request, strengths=self._strengths(request))
 
     def _detect(self, prompts: list[str], negative_prompts: list[str]) -> list[Detection]:
         try:
@@ -197,6 +198,8 @@ class SafePipeline:
         detections = self.detector(prompts)
         if len(detections) != len(prompts):
             raise SafetyFailure(f"it judged {len(detections)} of {len(prompts)} prompts")
+        if not all(detection.is_finite for detection in detections):
+            raise SafetyFailure("it gave a score that is not finite")
         return detections
 
     def _draw(self, request: Request, embedding: SafeEmbedding) -> Pictures:
@@ -207,12 +210,12 @@ class SafePipeline:
         flagged = getattr(drawn.output, "nsfw_content_detected", None) or [False] * len(pictures)
         check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
         names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
-        strengths = self._strengths(request) or [1.0] * request.num_images
+        strengths = request.strengths or [1.0] * request.num_images
         reports = reports_of(request, drawn, flagged, names, strengths, self.coupling, self.engine)
         return Pictures(drawn.output, reports)
 
     def _strengths(self, request: Request) -> list[float] | None:
-        """Return the fraction of the schedule's weight that counts, one a picture; None = 1 for all."""
+        """Return what the gate's scores leave of the schedule's weight, one a picture."""
         if self.risk is None:
             return None
         scores = [request.detections[request.prompt_of(image)].score for image in range(request.num_images)]
@@ -223,7 +226,8 @@ class SafePipeline:
     ) -> None:
         """Look at the pictures; draw again, hide or flag those that are unsafe, in place."""
         drawn.look(judge(self.picture_detectors, drawn.images))
-        for safety in stronger_than(request.safety) if on_unsafe == "steer" else ():
+        all_steered = all(drawn.reports[image].action == "steered" for image in drawn.unsafe)
+        for safety in attempts_after(request.safety, all_steered=all_steered) if on_unsafe == "steer" else ():
             if not drawn.unsafe:
                 break
             stronger = engage_flagged(request, drawn, safety)
@@ -253,6 +257,7 @@ class SafePipeline:
         return draw_plain(self.pipe, {"prompt": request.prompt, **request.call}, request.num_images)
 
     def _steer(self, request: Request, safe: dict[int, SafeText]) -> Drawn:
+        request = replace(request, call=with_safe_negatives(request.call))
         if self.engine == "reference":
             return self._steer_by_reference(request, safe)
         return fused.run(
@@ -264,7 +269,7 @@ class SafePipeline:
             engaged=request.engaged,
             reuse=self.reuse,
             local=self.local,
-            strengths=self._strengths(request),
+            strengths=request.strengths,
         )
 
     def _safe_call(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
@@ -304,7 +309,7 @@ class SafePipeline:
         return reference.run(
             self.pipe, streams, request.schedule,
             coupling=self.coupling, generator=generator, latents=latents, call=call, local=self.local,
-            strengths=self._strengths(request),
+            strengths=request.strengths,
         )  # fmt: skip
 
 

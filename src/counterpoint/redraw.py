@@ -25,9 +25,14 @@ STRONGER = (0.75, 1.0)
 """Safety of the attempts; those at or below the call's own are left out."""
 
 
-def stronger_than(safety: float) -> tuple[float, ...]:
-    """Return the safety of each attempt that is left; none where the dial stands at 1."""
-    return tuple(value for value in STRONGER if value > safety)
+def attempts_after(safety: float, *, all_steered: bool) -> tuple[float, ...]:
+    """Return the safety of each attempt that is left; none where every picture was steered and the dial stands at 1.
+
+    Args:
+        safety: The call's own.
+        all_steered: False where the gate passed the prompt of an unsafe picture: steering at the same level is new.
+    """
+    return tuple(value for value in STRONGER if value > safety or (value == safety and not all_steered))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +85,15 @@ class Noise:
 def engage_flagged(request: Request, drawn: Pictures, safety: float) -> Request:
     """Return the call at another level, engaged for the prompts of unsafe pictures and for no others.
 
-    Where the gate had passed such a prompt, the verdict on its picture stands for the gate's.
+    Where the gate had passed such a prompt, the verdict on its picture stands for the gate's. The whole weight
+    counts, whatever the gate's score was.
     """
     detections = [replace(detection, is_unsafe=False) for detection in request.detections]
     for image in drawn.unsafe:
         index = request.prompt_of(image)
         gate, picture = request.detections[index], drawn.verdicts[image]
         detections[index] = gate if gate.is_unsafe else picture
-    return replace(request, safety=safety, schedule=schedule_for(safety), detections=detections)
+    return replace(request, safety=safety, schedule=schedule_for(safety), detections=detections, strengths=None)
 
 
 def last_resort(embedding: SafeEmbedding) -> SafeEmbedding:

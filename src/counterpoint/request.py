@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from counterpoint.detectors.minors import is_forbidden
+from counterpoint.detectors.negative_prompt import without_safeguards
 from counterpoint.families import Family
 from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput
 from counterpoint.mixing import MixingSchedule
@@ -33,6 +34,8 @@ class Request:
     safety: float
     detections: list[Detection]
     call: dict[str, Any]
+    strengths: list[float] | None = None
+    """Fraction 0..1 of the schedule's weight that counts, one a picture; None = 1 for all."""
 
     @property
     def num_images(self) -> int:
@@ -82,6 +85,17 @@ def negative_prompts(call: dict[str, Any], count: int) -> list[str]:
         " . ".join(value if isinstance(value, str) else _entry(value, index) for value in given)
         for index in range(count)
     ]
+
+
+def with_safe_negatives(call: dict[str, Any]) -> dict[str, Any]:
+    """Return the call with negative prompts that push no safety away; the others stay as they are."""
+    changed = dict(call)
+    for name, value in call.items():
+        if name.startswith("negative_prompt") and isinstance(value, str):
+            changed[name] = without_safeguards(value)
+        elif name.startswith("negative_prompt") and isinstance(value, (list, tuple)):
+            changed[name] = [without_safeguards(text) if isinstance(text, str) else text for text in value]
+    return changed
 
 
 def _entry(texts: Any, index: int) -> str:

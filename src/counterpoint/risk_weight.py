@@ -12,22 +12,24 @@ from counterpoint.interfaces import InvalidInput
 class RiskWeight:
     """How the weight of an engaged picture follows the gate's score.
 
-    It needs a gate whose score is a probability; the standard gate's cosines will do where `low` is its threshold.
+    The score is the gate's own. The standard gate's is the largest of cosines and probabilities, so fit `low` and
+    `high` to it; a gate with one kind of score, such as `PromptClassifier`, serves better.
 
     Raises:
         InvalidInput: A field lies outside its range.
     """
 
     floor: float = 0.5
-    """Weight 0..1 at the score `low` and below; no more than the level's own. 1 = the level's weight at any score."""
+    """Weight, above 0 and up to 1, at the score `low` and below; no more than the level's own. 1 = the level's weight
+    at any score."""
     low: float = 0.5
     """Score up to which the floor holds."""
     high: float = 1.0
     """Score from which the level's weight holds, above `low`."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.floor <= 1.0:
-            raise InvalidInput("floor", self.floor, "0..1")
+        if not 0.0 < self.floor <= 1.0:  # 0 would be the plain picture of a prompt that the gate calls unsafe
+            raise InvalidInput("floor", self.floor, "above 0, up to 1")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InvalidInput("low", self.low, f"a finite number below high = {self.high}")
 

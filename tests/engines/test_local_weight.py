@@ -149,3 +149,9 @@ def test_parallel_streams_and_other_types_are_refused(tiny_pipe: Any) -> None:
     for options in ({"local": LOCAL, "coupling": "parallel"}, {"local": True}):
         with pytest.raises(InvalidInput, match="local"):
             guard(tiny_pipe, **options)
+
+
+def test_no_threshold_leaves_the_safe_stream_out() -> None:
+    original, safe = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)).chunk(2)
+    where = weight_map(original, safe, LocalWeight(threshold=1e6))
+    assert float(where.max()) == 1.0 and float(where.min()) < 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from counterpoint.interfaces import Detection, Detector, InvalidInput, SafetyFailure
@@ -77,6 +76,6 @@ def _ask(detector: Detector, prompts: Sequence[str]) -> list[Detection]:
     if len(verdicts) != len(prompts):
         raise SafetyFailure(f"the detector {name} judged {len(verdicts)} of {len(prompts)} prompts")
     for verdict in verdicts:
-        if not all(map(math.isfinite, (verdict.score, *verdict.categories.values()))):
+        if not verdict.is_finite:
             raise SafetyFailure(f"the detector {name} gave a score that is not finite")
     return verdicts

@@ -8,7 +8,9 @@ read negation, so "no clothes" counts as "clothes"; the idiom "not safe for work
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from counterpoint.detectors.ensemble import merge
 from counterpoint.interfaces import Detection, Detector, InvalidInput
@@ -71,6 +73,22 @@ def judge_pairs(detector: Detector, prompts: Sequence[str], negative_prompts: Se
     if len(prompts) != len(negative_prompts):
         raise InvalidInput("negative_prompts", f"{len(negative_prompts)} texts", f"{len(prompts)}, one a prompt")
     pairs = zip(detector(prompts), negative_prompts, strict=True)
-    return [
-        merge((verdict, UNDOING)) if negative and undoes_safety(negative) else verdict for verdict, negative in pairs
-    ]
+    return [_judge(verdict, negative) for verdict, negative in pairs]
+
+
+def _judge(verdict: Detection, negative_prompt: str | None) -> Detection:
+    if not negative_prompt or not undoes_safety(negative_prompt):
+        return verdict
+    if verdict.is_unsafe:  # by its own words: these decide what the safe stream is told
+        return replace(verdict, remarks=(*verdict.remarks, *UNDOING.remarks))
+    return merge((verdict, UNDOING))
+
+
+def without_safeguards(negative_prompt: str) -> str:
+    """Return a negative prompt without its safeguards, so that it pushes no safety away; "" where words hide them."""
+    found = undoes_safety(negative_prompt)
+    if not found:
+        return negative_prompt
+    words = "|".join(map(re.escape, found))
+    text = re.sub(rf"(?<!\w)(?:{words})(?!\w)", " ", normalise(negative_prompt), flags=re.IGNORECASE)
+    return "" if undoes_safety(text) else re.sub(r"\s+", " ", text).strip(" ,")

@@ -40,9 +40,14 @@ def counting_rows(pipe: Any) -> Iterator[list[int]]:
             handle.remove()
 
 
+def fresh(call: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with lists of their own: some pipelines (Z-Image) write into those they are given."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in call.items()}
+
+
 def draw_plain(pipe: Any, call: dict[str, Any], num_images: int) -> Drawn:
     """Run the pipeline's own call, nothing added; M = `num_images`."""
     with counting_rows(pipe) as rows:
-        output = pipe(**call)
+        output = pipe(**fresh(call))
     each = sum(rows) // num_images
     return Drawn(output=output, weights=[], rows=[each] * num_images, plain_rows=each)

@@ -38,7 +38,7 @@ from torch.nn import Module
 
 from counterpoint.engines.conditioning import Conditioning, Match
 from counterpoint.engines.denoiser import arguments_of, denoisers, num_rows, one_call_at_a_time, uncompiled
-from counterpoint.engines.drawn import Drawn
+from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.prediction import is_finite, rows_of, with_rows
 from counterpoint.interfaces import InvalidInput, SafetyFailure
@@ -266,12 +266,12 @@ def run(
         if cache in UNSUITABLE_CACHES:
             raise InvalidInput("pipe", cache, "no cache, FirstBlockCache or TaylorSeer; call disable_cache() first")
     with one_call_at_a_time(pipe):
-        safe = record_conditioning(pipe, {**call, **safe_call})
+        safe = record_conditioning(pipe, fresh({**call, **safe_call}))
         streams = MixedPredictions(
             pipe, safe, schedule, num_images, engaged, reuse=reuse, local=local, strengths=strengths
         )
         with streams.attached():
-            output = pipe(**call)
+            output = pipe(**fresh(call))
         streams.check_complete()
     each = streams.plain_rows // num_images
     return Drawn(

@@ -49,7 +49,7 @@ def weight_map(original: Tensor, safe: Tensor, local: LocalWeight) -> Tensor:
 
         d(p) = mean over channels of |safe(p) - original(p)|, box-filtered
         r(p) = d(p) / mean over the picture of d
-        m(p) = clamp(1 + (r(p) - threshold) / softness, 0, 1)
+        m(p) = clamp(1 + (r(p) - min(threshold, max r)) / softness, 0, 1)
 
     The mean of r is 1: where the streams disagree alike everywhere, a threshold up to 1 mixes everywhere.
 
@@ -72,7 +72,10 @@ def weight_map(original: Tensor, safe: Tensor, local: LocalWeight) -> Tensor:
         disagreement = _box_filter(disagreement, local.smooth)
     axes = tuple(range(1, disagreement.ndim))
     mean = disagreement.mean(axes, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-    ramp = 1.0 + (disagreement / mean - local.threshold) / local.softness
+    ratio = disagreement / mean
+    # No threshold may leave the safe stream out: where the streams disagree most, the whole weight counts.
+    threshold = ratio.amax(axes, keepdim=True).clamp_max(local.threshold)
+    ramp = 1.0 + (ratio - threshold) / local.softness
     return ramp.clamp(0.0, 1.0).unsqueeze(channels).to(original.dtype)
 
 
