@@ -137,3 +137,18 @@ def test_model_offload_keeps_the_safe_stream(build: Build) -> None:
         _, hook = accelerate.cpu_offload_with_hook(getattr(pipe, name), torch.device("cpu"), prev_module_hook=hook)
         pipe._all_hooks.append(hook)
     assert torch.equal(draw(pipe, HALF).output[0], expected)
+
+
+def test_lists_that_a_pipeline_writes_into_stay_the_callers(build: Build) -> None:
+    """Z-Image puts its chat template into the lists it is given, once for each of the two runs of a call."""
+    pipe = build("ZImagePipeline")
+    prompts, negatives = [SAFE, UNSAFE], ["snow", "snow"]
+    call = {**settings(), "num_inference_steps": 2, "guidance_scale": 3.0}
+    plain = pipe(list(prompts), negative_prompt=list(negatives), **call)[0]
+    call["generator"] = Generator().manual_seed(0)
+    drawn = fused.run(
+        pipe, {"prompt": prompts, "negative_prompt": negatives, **call}, {"prompt": [SAFE, SAFE]}, HALF,
+        num_images=2, engaged=(1,),
+    )  # fmt: skip
+    assert torch.equal(drawn.output[0][0], plain[0]) and not torch.equal(drawn.output[0][1], plain[1])
+    assert (prompts, negatives) == ([SAFE, UNSAFE], ["snow", "snow"])
