@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from typing import Any
 
 import httpx2 as httpx
@@ -152,7 +151,9 @@ def test_5000_random_bad_requests_are_all_refused(server: Running) -> None:
 def test_random_requests_that_may_be_right_never_give_a_5xx(server: Running) -> None:
     rng = random.Random(1)
     for _ in range(1000):
-        body = bad_request(rng)
-        known: Callable[[str], bool] = lambda name: name in FIELDS  # noqa: E731
-        answer = server.draw(**{name: value for name, value in body.items() if known(name)})
+        fields = {name: value for name, value in bad_request(rng).items() if name in FIELDS}
+        body = {"prompt": MILD, "num_inference_steps": 2, "seed": 1, **fields}
+        # Escaped, as the client's own encoder refuses lone surrogates and they would never reach the server.
+        headers = {"Content-Type": "application/json", **AUTH}
+        answer = server.post("/v1/images/generations", content=json.dumps(body), headers=headers)
         assert answer.status_code < 500, body
