@@ -50,6 +50,8 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     shutil.rmtree(temporary, ignore_errors=True)
     pipe.to(torch.float16).save_pretrained(temporary, safe_serialization=True)
     declare_single_precision(temporary / "text_encoder" / "config.json")
+    for part in ("unet", "vae"):
+        forget_origin(temporary / part / "config.json")
     files = [file for file in temporary.rglob("*") if file.is_file()]
     for file in files:
         file.chmod(0o644)  # safetensors writes files that only their owner may read.
@@ -74,6 +76,13 @@ def declare_single_precision(path: Path) -> None:
     fields = json.loads(path.read_text())
     fields.pop("torch_dtype", None)
     fields["dtype"] = "float32"
+    path.write_text(json.dumps(fields, indent=2) + "\n")
+
+
+def forget_origin(path: Path) -> None:
+    """Take the folder that a part was loaded from out of its `config.json`: it means nothing elsewhere."""
+    fields = json.loads(path.read_text())
+    fields.pop("_name_or_path", None)
     path.write_text(json.dumps(fields, indent=2) + "\n")
 
 
