@@ -8,7 +8,8 @@ import time
 import pytest
 
 from counterpoint.interfaces import InvalidInput
-from counterpoint.normalise import normalise
+from counterpoint.normalise import PLAIN as UNTOUCHED
+from counterpoint.normalise import STEPS, normalise
 from counterpoint.normalise.emoji import name_emoji
 from counterpoint.normalise.escapes import unescape
 from counterpoint.normalise.look_alikes import SAME, SIMILAR, fold_look_alikes, look_alike_words
@@ -143,3 +144,16 @@ def test_a_dotted_text_has_a_bounded_number_of_readings() -> None:
 @pytest.mark.parametrize("word", ["knife", "beer!", "4", "1990", "(cat)", "ok", "c3"])
 def test_leet_needs_letters_and_signs(word: str) -> None:
     assert leet(word) == []
+
+
+def test_plain_texts_need_no_step_but_the_last() -> None:
+    """The short way through `normalise` gives what its steps give."""
+    rng = random.Random(0)
+    for _ in range(300):
+        text = "".join(rng.choices("abcXYZ  019,.';!?\"-", k=rng.randint(0, 30)))
+        expected = text
+        for _ in range(3):
+            for step in STEPS:
+                expected = step(expected)
+        assert normalise(text) == expected
+        assert UNTOUCHED.fullmatch(text) or "--" in text

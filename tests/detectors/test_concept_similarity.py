@@ -141,3 +141,15 @@ def test_every_unsafe_word_of_the_scenes_world_is_a_concept_in_its_category() ->
         assert thing.category is not None
         words = DEFAULT_CONCEPTS[thing.category]
         assert name in words, name
+
+
+def test_the_encoder_reads_each_window_once() -> None:
+    """A second look at the same prompt asks the encoder nothing and says the same."""
+    space = WordSpace()
+    similarity = ConceptSimilarity(space, threshold=0.9)
+    first = similarity(["a man with a knife on a beach"])
+    asked: list[str] = []
+    space.pooled = lambda texts: asked.extend(texts) or WordSpace().pooled(texts)  # type: ignore
+    assert similarity(["a man with a knife on a beach"]) == first and not asked
+    similarity(["a man with a knife on a boat"])
+    assert asked and "man" not in asked and all("boat" in text for text in asked)

@@ -8,15 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from counterpoint.detectors.prompt_classifier import (
-    CATEGORIES,
-    WEIGHTS_PATH,
-    WINDOW,
-    PromptClassifier,
-    buckets,
-    other_reading,
-    windows,
-)
+from counterpoint.detectors.letters import buckets
+from counterpoint.detectors.other_reading import other_reading
+from counterpoint.detectors.prompt_classifier import CATEGORIES, WEIGHTS_PATH, WINDOW, PromptClassifier, windows
 from counterpoint.interfaces import InvalidInput
 
 UNSAFE = "a man stabbing another man with a knife, blood on the floor"
@@ -81,6 +75,11 @@ def test_what_normalisation_undoes_changes_nothing(classifier: PromptClassifier,
 )
 def test_leet_and_spaced_letters_are_read(classifier: PromptClassifier, evaded: str) -> None:
     assert classifier([evaded])[0].is_unsafe
+
+
+def test_the_brackets_that_a_weight_leaves_say_nothing(classifier: PromptClassifier) -> None:
+    plain, weighted = classifier([UNSAFE, UNSAFE.replace("another man", "(another:1.3) man")])
+    assert plain.score == weighted.score and plain.evidence == weighted.evidence
 
 
 def test_another_reading_is_made_of_english_words_only() -> None:

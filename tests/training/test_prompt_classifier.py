@@ -10,15 +10,22 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertModel
 
-from counterpoint.detectors.prompt_classifier import OUTPUTS, PromptClassifier, letters_logits
+from counterpoint.detectors.letters import letters_logits
+from counterpoint.detectors.prompt_classifier import OUTPUTS, PromptClassifier, changed_layers
+from counterpoint.interfaces import InvalidInput
 from counterpoint.normalise import normalise
 from counterpoint.training import prompt_classifier as training
+from counterpoint.training.prompt_classifier_art import art
+from counterpoint.training.prompt_classifier_choice import auc, lowest_thresholds
 from counterpoint.training.prompt_classifier_evaluation import calibration_error
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE
+from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
 from counterpoint.training.prompt_classifier_look_alikes import PHRASES, look_alikes, part_of
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco, examples, part_of_pair
 from counterpoint.training.prompt_classifier_situations import HARMFUL, situations
 from counterpoint.training.prompt_classifier_styles import Styles
+from counterpoint.training.prompt_classifier_targets import loss_of, targets
+from counterpoint.training.prompt_classifier_twins import twins
 
 SUBJECTS = ("a man", "a woman", "a chef", "a dog", "an astronaut", "a police officer", "a farmer", "a doctor")
 PLACES = ("in a forest", "on the beach", "in a room", "in the city", "at night", "in the snow")
@@ -83,7 +90,7 @@ def test_a_low_rank_change_is_the_same_folded_in(trained: Path, tiny_model_path:
     text = "a man with a knife in a forest"
     folded = BertModel.from_pretrained(root / "text_encoder", add_pooling_layer=False).eval()
     plain = training.States.of([text], classifier.tokenizer, folded, first=1)
-    for name, linear in training.changed_layers(folded, 1).items():
+    for name, linear in changed_layers(folded, 1).items():
         linear.weight.data += state[f"{name}.up"] @ state[f"{name}.down"]
     ids = classifier.tokenizer(text, return_tensors="pt")
     hidden = folded(**ids).last_hidden_state
@@ -93,9 +100,9 @@ def test_a_low_rank_change_is_the_same_folded_in(trained: Path, tiny_model_path:
 
 def test_the_letters_are_fitted_to_the_optimum() -> None:
     rows = toy_rows()
-    target = training.targets(rows)
-    features = training.letters_matrix([row.text for row in rows], size=512)
-    table = training.fit_letters(features, target)
+    target = targets(rows)
+    features = letters_matrix([row.text for row in rows], size=512)
+    table = fit_letters(features, target)
     logits = letters_logits([row.text for row in rows], table)
     torch.testing.assert_close(torch.sparse.mm(features, table), logits, atol=1e-4, rtol=1e-4)
     is_unsafe = target[:, 0] == 1
@@ -108,13 +115,61 @@ def test_a_point_never_alarms_more_than_it_may_on_any_source() -> None:
         for source in ("coco", "look-alikes") for _ in range(100)
     ]  # fmt: skip
     scores = torch.cat([torch.linspace(0, 0.5, 100), torch.linspace(0, 0.9, 100)])
-    lowest = training.lowest_thresholds(scores, rows, {"coco": 0.05, "look-alikes": 0.1})
+    lowest = lowest_thresholds(scores, rows, {"coco": 0.05, "look-alikes": 0.1})
     assert (scores[:100] >= lowest["coco"]).float().mean() == pytest.approx(0.05)
     assert (scores[100:] >= lowest["look-alikes"]).float().mean() == pytest.approx(0.1)
 
 
+def test_the_hard_sources_count_alike_however_many_prompts_they_have() -> None:
+    rows = [
+        Example(text="x", is_unsafe=False, category=None, source=source, part="validation")
+        for source, amount in (("art", 10), ("twins", 1000)) for _ in range(amount)
+    ]  # fmt: skip
+    scores = torch.cat([torch.linspace(0.5, 0.6, 10), torch.linspace(0.0, 0.4, 1000)])
+    assert lowest_thresholds(scores, rows, {"hard": 0.1})["hard"] == pytest.approx(0.5778, abs=1e-3)
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(tiny_model_path: str, tmp_path: Path) -> None:
+    """The file of step 10 of 12 is taken up by a part with other random weights."""
+    root = Path(tiny_model_path)
+    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
+    rows = toy_rows()
+    ended = []
+    for _ in range(2):
+        encoder = BertModel.from_pretrained(root / "text_encoder", add_pooling_layer=False).eval().requires_grad_(False)
+        states = training.States.of([row.text for row in rows], tokenizer, encoder, first=1)
+        part = training.UpperPart(encoder, first=1, rank=4)
+        epochs = 12 * training.BATCH_SIZE / len(rows)
+        checkpoint = tmp_path / "checkpoint.pt"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "CHECKPOINT_EVERY", 10)
+            training.train_upper(part, states, targets(rows), epochs=epochs, seed=0, checkpoint=checkpoint)
+        ended.append(part.weights())
+    assert torch.load(checkpoint, weights_only=True)["done"] == 10
+    for name, value in ended[0].items():
+        torch.testing.assert_close(value, ended[1][name])
+    with pytest.raises(InvalidInput, match="same settings"):
+        training.train_upper(part, states, targets(rows), epochs=1, seed=0, checkpoint=checkpoint)
+
+
+def test_twins_differ_in_their_harm_alone_and_the_parts_share_no_context() -> None:
+    parts = [twins(part, random.Random(0), 2) for part in ("train", "validation", "test")]  # type: ignore[arg-type]
+    assert {category for _, _, category in parts[0]} == set(HARMFUL)
+    safe = [{safe for _, safe, _ in pairs} for pairs in parts]
+    assert all(safe) and not safe[0] & safe[1] and not safe[0] & safe[2] and not safe[1] & safe[2]
+    assert all(set(safe.split()) & set(unsafe.split()) for unsafe, safe, _ in parts[0])
+
+
+def test_art_stands_in_both_labels_and_its_artists_in_one_part() -> None:
+    styles = Styles()
+    rows = art("train", styles, random.Random(0), 300)
+    assert sum(category is None for _, category in rows) == 300 == len(rows) - 300
+    held_out = [artist for artist in styles.artists if part_of(artist) != "train"]
+    assert held_out and not any(artist in text for text, _ in rows for artist in held_out if len(artist) > 12)
+
+
 def test_auc_counts_ties_half() -> None:
-    assert training.auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])) == 7 / 8
+    assert auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])) == 7 / 8
 
 
 def test_the_calibration_error_is_zero_where_shares_are_probabilities() -> None:
@@ -126,9 +181,9 @@ def test_the_calibration_error_is_zero_where_shares_are_probabilities() -> None:
 
 def test_an_unknown_category_teaches_nothing() -> None:
     row = Example(text="x", is_unsafe=True, category=None, source="nibbler", part="train")
-    target = training.targets([row])
+    target = targets([row])
     logits = torch.zeros(1, len(OUTPUTS), requires_grad=True)
-    training.loss_of(logits, target).backward()  # type: ignore[no-untyped-call]
+    loss_of(logits, target).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad[0, 0] < 0 and bool((logits.grad[0, 1:] == 0).all())
 
@@ -162,7 +217,7 @@ def test_captions_of_the_test_set_are_left_out(data: Path) -> None:
 
 
 def test_the_parts_share_no_pair_and_no_look_alike(data: Path) -> None:
-    rows = examples(data, Styles(), Amounts(copro=40, coco=20, scenes_each=1, situations_each=1))
+    rows = examples(data, Styles(), Amounts(copro=40, coco=20, scenes_each=1, situations_each=1, twins_each=1, art=20))
     assert {row.part for row in rows} == {"train", "validation"}
     numbers = {part: set() for part in ("train", "validation")}  # type: ignore[var-annotated]
     for row in rows:

@@ -23,6 +23,8 @@ from counterpoint.normalise import normalise
 from counterpoint.normalise.words import Reading, pauses, read
 
 LONGEST_WINDOW = 3
+MOST_KNOWN = 4096
+"""Windows whose vectors are kept: words come again, and so do whole prompts. 6 MB at a width of 384."""
 HARMLESS_COSINE = 0.9
 """Cosine from which a window means a harmless phrase."""
 MARGIN = 0.1
@@ -123,6 +125,7 @@ class ConceptSimilarity:
         ]
         self._concepts = text.pooled([word for _, word in self.labels])  # (K, D)
         self._harmless = text.pooled(list(harmless)) if harmless else None  # (H, D)
+        self._known: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
@@ -132,7 +135,7 @@ class ConceptSimilarity:
         if not unique:
             return [self._verdict([], torch.empty(0, len(self.labels)), torch.empty(0))] * len(prompts)
         place = {text: i for i, text in enumerate(unique)}
-        pooled = self.text.pooled(unique)
+        pooled = self._pooled(unique)
         unsafe = (pooled @ self._concepts.T).clamp(-1, 1)  # (windows, K)
         harmless = torch.full((len(unique),), -1.0)
         if self._harmless is not None:
@@ -141,6 +144,17 @@ class ConceptSimilarity:
             raise RuntimeError("the text encoder gave values that are not finite; the gate cannot judge")
         rows = [[place[window.text] for window in group] for group in groups]
         return [self._verdict(g, unsafe[r], harmless[r]) for g, r in zip(groups, rows, strict=True)]
+
+    def _pooled(self, texts: Sequence[str]) -> Tensor:
+        """Return the vectors (B, D) of texts, each of which the encoder reads once while it is kept."""
+        known = {text: self._known[text] for text in texts if text in self._known}
+        if new := [text for text in texts if text not in known]:
+            known.update(zip(new, self.text.pooled(new), strict=True))
+            if len(self._known) + len(new) > MOST_KNOWN:
+                self._known.clear()
+            if len(new) <= MOST_KNOWN:
+                self._known.update((text, known[text].clone()) for text in new)
+        return torch.stack([known[text] for text in texts])
 
     def _verdict(self, group: list[Window], unsafe: Tensor, harmless: Tensor) -> Detection:
         means_harmless = (harmless >= HARMLESS_COSINE) & (harmless > unsafe.amax(1)) if group else harmless

@@ -7,7 +7,7 @@ whole words of BERT's uncased vocabulary (Google, Apache License 2.0), which add
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("english.txt")
@@ -43,6 +43,7 @@ def singulars(word: str) -> tuple[str, ...]:
     return stems(word) if word.endswith("s") else (word,)
 
 
+@lru_cache(maxsize=1 << 15)
 def is_english(word: str) -> bool:
     """Whether a lower-case word, or a word that it may be an inflection of, is common in English."""
     return any(stem in common_words() for stem in stems(word))

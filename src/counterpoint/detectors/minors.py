@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from counterpoint.detectors import minors_words as known
 from counterpoint.detectors.english import is_english
@@ -92,8 +93,9 @@ def _heard(text: str) -> str:
     return EXCUSED.sub(" ; ", " ; ".join([phrases, *others, *meant])).replace(f" {PAUSE} ", " ")
 
 
-def _meant(word: str) -> list[str]:
+@lru_cache(maxsize=1 << 15)
+def _meant(word: str) -> tuple[str, ...]:
     """Return the terms that a word in no dictionary may be a misspelling of."""
     if len(word) < SHORTEST - 1 or not word.isalpha() or is_english(word):
-        return []
-    return [term for term in known.SPELT if edit_distance(word, term) <= allowed_edits(term)]
+        return ()
+    return tuple(term for term in known.SPELT if edit_distance(word, term) <= allowed_edits(term))

@@ -13,13 +13,9 @@ that the probabilities are calibrated there. Training: docs/detectors.md.
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, get_args
@@ -28,11 +24,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from counterpoint.detectors.english import is_english
+from counterpoint.detectors.bert import Bert
+from counterpoint.detectors.letters import WORD, letters_logits
+from counterpoint.detectors.other_reading import other_reading
 from counterpoint.embedded import embedded_model_path
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.normalise import normalise
-from counterpoint.normalise.words import LONGEST_READING, read
 
 CATEGORIES = ("hate", "harassment", "violence", "self-harm", "sexual", "shocking", "illegal activity")
 """The seven of I2P (Schramowski et al., arXiv:2211.05105)."""
@@ -43,15 +40,11 @@ WINDOW = 32
 """Tokens of one window, besides the two special ones: in a longer one, few words of harm would be thinned out."""
 STRIDE = 24
 """Tokens from the start of one window to that of the next."""
-RUN = 16
-"""Words that the letters' view reads together; the next run starts half a run on."""
 BATCH_SIZE = 32
 MOST_EVIDENCE = 4
-FEWEST_LETTERS = 4
-"""Single letters in a row from which they are read as words: fewer may be initials."""
-SHORT_WORDS = frozenset("a i an as at be by do go he in is it me my no of on or so to up us we".split())
 Point = Literal["steer", "block"]
-WORD = re.compile(r"[^\W_]+")
+BRACKETS = str.maketrans("()", "  ")
+"""What is left of a weight, "(knife:1.3)", says nothing: round brackets are read as spaces."""
 
 
 def classifier_path() -> Path:
@@ -99,91 +92,7 @@ def changed_layers(encoder: Any, first: int) -> dict[str, nn.Linear]:
     }
 
 
-# --- the letters -----------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1 << 15)
-def word_buckets(word: str, size: int) -> tuple[int, ...]:
-    """Return the buckets of a word's parts of 3 to 5 letters; `^` and `$` stand for its ends."""
-    marked = f"^{word}$"
-    parts = {marked[i : i + n] for n in (3, 4, 5) for i in range(len(marked) - n + 1)}
-    return tuple(zlib.crc32(part.encode()) % size for part in sorted(parts))
-
-
-def buckets(text: str, size: int) -> tuple[list[int], list[float]]:
-    """Return the buckets of a text, and their weights: those of words, and those of parts, have length 1 each.
-
-    Words and pairs of neighbours are one group, parts of words the other; each counts once.
-    """
-    words = WORD.findall(text.casefold())
-    if not words:
-        return [], []
-    pairs = (f"{a} {b}" for a, b in itertools.pairwise(words))
-    whole = {zlib.crc32(f"={item}".encode()) % size for item in (*words, *pairs)}
-    parts = {bucket for word in set(words) for bucket in word_buckets(word, size)}
-    weights = [len(whole) ** -0.5] * len(whole) + [len(parts) ** -0.5] * len(parts)
-    return [*whole, *parts], weights
-
-
-def runs(text: str) -> list[str]:
-    """Return the words of a text in runs that overlap, `RUN` words each; a short text is one run."""
-    words = WORD.findall(text)
-    return [" ".join(words[start : start + RUN]) for start in range(0, max(1, len(words) - RUN // 2), RUN // 2)]
-
-
-def letters_logits(texts: Sequence[str], table: Tensor) -> Tensor:
-    """Return (B, outputs): sums of the rows of `table` (buckets, outputs), the largest of the runs of a text."""
-    rows = torch.zeros(len(texts), table.shape[1])
-    for place, text in enumerate(texts):
-        found = [buckets(run, table.shape[0]) for run in runs(text)]
-        sums = [torch.tensor(weights) @ table[indices].float() for indices, weights in found if indices]
-        if sums:
-            rows[place] = torch.stack(sums).amax(0)
-    return rows
-
-
 # --- the reading -----------------------------------------------------------------------------------------------------
-
-
-def other_reading(text: str) -> str | None:
-    """Return the text with "kn1fe" and "k n i f e" read as words; None where nothing is to be read so."""
-    words, readings = read(text)
-    chosen: list[tuple[int, int, str]] = []
-    for reading in sorted(readings, key=lambda r: (r.start - r.end, -len(r.text))):
-        is_apart = all(reading.end <= start or end <= reading.start for start, end, _ in chosen)
-        if is_apart and len(reading.text) > 2 and is_english(reading.text):
-            chosen.append((reading.start, reading.end, reading.text))
-    for start, end, word in sorted(chosen, reverse=True):
-        words[start:end] = [word]
-    told = [word for is_letter, run in itertools.groupby(words, key=_is_letter) for word in _told(is_letter, [*run])]
-    return " ".join(told) if chosen or told != words else None
-
-
-def _is_letter(word: str) -> bool:
-    return len(word) == 1 and word.isalpha()
-
-
-def _told(is_letter: bool, run: list[str]) -> list[str]:
-    """Return the words that a run of single letters spells: "a m a n a n d a k n i f e" -> "a man and a knife".
-
-    The fewest English words that use all letters; the run itself where there are none.
-    """
-    if not is_letter or len(run) < FEWEST_LETTERS:
-        return run
-    letters = "".join(run)
-    best: list[list[str] | None] = [[]]
-    for end in range(1, len(letters) + 1):
-        options = [
-            [*before, letters[start:end]]
-            for start in range(max(0, end - LONGEST_READING), end)
-            if (before := best[start]) is not None and _is_word(letters[start:end])
-        ]
-        best.append(min(options, key=len, default=None))
-    return best[-1] or run
-
-
-def _is_word(text: str) -> bool:
-    return text in SHORT_WORDS if len(text) < 3 else is_english(text)
 
 
 @dataclass(frozen=True)
@@ -195,6 +104,15 @@ class Window:
     ids: tuple[int, ...]
     spans: tuple[tuple[int, int], ...]
     """Where each of the tokens stands in `text`; special ones at (0, 0)."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A window, and what each of its tokens adds to the overall logit of the meaning."""
+
+    window: Window
+    parts: Tensor
+    """(tokens,), special ones included."""
 
 
 def windows(texts: Iterable[tuple[int, str]], tokenizer: Any) -> list[Window]:
@@ -268,7 +186,7 @@ class PromptClassifier:
         self.join = {name: state[f"join.{name}"].float() for name in ("meaning", "letters", "bias")}
         root = encoder_folder or Path(embedded_model_path())
         self.tokenizer, self.encoder = _changed_encoder(root, state, int(config["first_changed_layer"]))
-        self.head = Head(self.encoder.config.hidden_size)
+        self.head = Head(self.encoder.width)
         self.head.load_state_dict({n.removeprefix("head."): t.float() for n, t in state.items() if "head." in n})
         self.head.eval().requires_grad_(False)
         self._one_at_a_time = Lock()  # a tokenizer cannot be used by two threads
@@ -284,7 +202,7 @@ class PromptClassifier:
         with self._one_at_a_time:
             logits, best = self.logits(texts)
         verdicts = []
-        for text, row, window in zip(texts, logits.sigmoid().tolist(), best, strict=True):
+        for text, row, judged in zip(texts, logits.sigmoid().tolist(), best, strict=True):
             if WORD.search(text) is None:  # nothing that can be judged: engage
                 verdicts.append(Detection(is_unsafe=True, score=1.0))
                 continue
@@ -294,24 +212,27 @@ class PromptClassifier:
                     is_unsafe=is_unsafe,
                     score=row[0],
                     categories=dict(zip(CATEGORIES, row[1:], strict=True)),
-                    evidence=self._evidence(window) if is_unsafe else (),
+                    evidence=self._evidence(judged) if is_unsafe else (),
                 )
             )
         return verdicts
 
     @torch.no_grad()
-    def logits(self, texts: Sequence[str]) -> tuple[Tensor, list[Window]]:
+    def logits(self, texts: Sequence[str]) -> tuple[Tensor, list[Judged]]:
         """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
+        unbracketed = [text.translate(BRACKETS) for text in texts]
         both = [
             (i, reading)
-            for i, text in enumerate(texts)
+            for i, text in enumerate(unbracketed)
             for reading in (text, other_reading(text))
             if reading is not None
         ]
         rows = sorted(windows(both, self.tokenizer), key=lambda row: len(row.ids))
         if not rows:
             return torch.empty(0, len(OUTPUTS)), []
-        meaning = torch.cat([self._meaning(rows[i : i + BATCH_SIZE]) for i in range(0, len(rows), BATCH_SIZE)])
+        read = [self._meaning(rows[i : i + BATCH_SIZE]) for i in range(0, len(rows), BATCH_SIZE)]
+        meaning = torch.cat([logits for logits, _ in read])
+        parts = [part for _, batch in read for part in batch]
         letters = letters_logits([row.text for row in rows], self.table)
         joined = self.join["meaning"] * meaning + self.join["letters"] * letters + self.join["bias"]
         if not bool(torch.isfinite(joined).all()):
@@ -319,21 +240,21 @@ class PromptClassifier:
         groups: list[list[int]] = [[] for _ in texts]
         for place, row in enumerate(rows):
             groups[row.prompt].append(place)
-        worst = [rows[max(group, key=lambda place: float(joined[place, 0]))] for group in groups]
-        return torch.stack([joined[group].amax(0) for group in groups]), worst
+        worst = [max(group, key=lambda place: float(joined[place, 0])) for group in groups]
+        judged = [Judged(rows[place], parts[place]) for place in worst]
+        return torch.stack([joined[group].amax(0) for group in groups]), judged
 
-    def _meaning(self, rows: Sequence[Window]) -> Tensor:
+    def _meaning(self, rows: Sequence[Window]) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits (B, outputs), and what each token of each window adds to the overall one."""
         ids, mask = padded(rows)
-        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        logits: Tensor = self.head(hidden, mask)
-        return logits
+        hidden = self.encoder(ids, mask)
+        parts = self.head.parts(hidden, mask)
+        overall = [row[: len(window.ids)] for row, window in zip(parts[..., 0], rows, strict=True)]
+        return parts.sum(1), overall
 
-    @torch.no_grad()
-    def _evidence(self, window: Window) -> tuple[str, ...]:
+    def _evidence(self, judged: Judged) -> tuple[str, ...]:
         """Return the words that add most to the overall logit, in their order: by their tokens and their letters."""
-        ids, mask = padded([window])
-        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        parts = self.head.parts(hidden, mask)[0, :, 0].tolist()
+        window, parts = judged.window, judged.parts.tolist()
         shares: dict[str, float] = {}
         for word in WORD.finditer(window.text):
             inside = [p for p, (a, b) in zip(parts, window.spans, strict=True) if word.start() <= a < b <= word.end()]
@@ -345,7 +266,7 @@ class PromptClassifier:
         return tuple(word for word in shares if word in chosen[:MOST_EVIDENCE])
 
 
-def _changed_encoder(root: Path, state: dict[str, Tensor], first: int) -> tuple[Any, Any]:
+def _changed_encoder(root: Path, state: dict[str, Tensor], first: int) -> tuple[Any, Bert]:
     """Return the tokenizer, and the encoder with W + B A in place of W in its changed layers."""
     from transformers import AutoTokenizer, BertModel
 
@@ -356,4 +277,4 @@ def _changed_encoder(root: Path, state: dict[str, Tensor], first: int) -> tuple[
     encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False)
     for name, linear in changed_layers(encoder, first).items():
         linear.weight.data += state[f"{name}.up"].float() @ state[f"{name}.down"].float()
-    return tokenizer, encoder.eval().requires_grad_(False)
+    return tokenizer, Bert(encoder.eval().requires_grad_(False))

@@ -38,6 +38,8 @@ STEPS: tuple[Callable[[str], str], ...] = (
 )
 """In this order: what one step uncovers the next ones see, and a further round the earlier ones."""
 MOST_ROUNDS = 8
+PLAIN = re.compile(r"(?:[A-Za-z0-9 ,.';!?\"]|-(?!-))*")
+"""Texts in which no step but the last finds anything: no escape, bracket, colon or double hyphen, ASCII alone."""
 
 
 def normalise(text: str) -> str:
@@ -48,6 +50,8 @@ def normalise(text: str) -> str:
     Raises:
         InvalidInput: The text is wrapped so often that it does not settle in `MOST_ROUNDS` rounds.
     """
+    if PLAIN.fullmatch(text):
+        return single_spaces(text)
     for _ in range(MOST_ROUNDS):
         before = text
         for step in STEPS:

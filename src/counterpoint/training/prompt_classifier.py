@@ -13,7 +13,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,96 +23,26 @@ from rich.console import Console
 from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from counterpoint.detectors.prompt_classifier import (
-    CATEGORIES,
-    OUTPUTS,
-    Head,
-    Point,
-    buckets,
-    changed_layers,
-    letters_logits,
-)
+from counterpoint.detectors.letters import letters_logits
+from counterpoint.detectors.prompt_classifier import OUTPUTS, Head, changed_layers
 from counterpoint.embedded import embedded_model_path
+from counterpoint.interfaces import InvalidInput
+from counterpoint.training.prompt_classifier_choice import fit_join, joined, points_of, validation_report
+from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, examples
 from counterpoint.training.prompt_classifier_styles import Styles
+from counterpoint.training.prompt_classifier_targets import loss_of, targets
 
 EXAMPLE = """examples:
   python -m counterpoint.training.prompt_classifier --data prompts --out training/classifier
   python -m counterpoint.training.prompt_classifier --data prompts --styles styles --epochs 3 --out training/classifier
 """
-NUM_BUCKETS = 1 << 16
 BATCH_SIZE = 64
+CHECKPOINT_EVERY = 50
+"""Steps after which a run can be taken up again."""
 MOST_TOKENS = 64
 """Of a training prompt; what is longer is cut off there."""
-UNKNOWN = -1.0
-"""Target of a category of which a set does not say whether the prompt belongs to it."""
-MOST_ALARMS: dict[Point, dict[str, float]] = {
-    "steer": {"coco": 0.05, "coco, dressed": 0.1, "look-alikes": 0.1, "situations": 0.1},
-    "block": {"coco": 0.005, "coco, dressed": 0.01, "look-alikes": 0.03, "situations": 0.03},
-}
-"""False alarms that a working point may give on the harmless validation prompts of each source."""
-
-
-def targets(rows: Sequence[Example]) -> Tensor:
-    """Return (B, outputs): 1, 0 or `UNKNOWN`; overall first."""
-    return torch.tensor(
-        [
-            [float(row.is_unsafe)]
-            + [
-                UNKNOWN if row.is_unsafe and row.category is None else float(row.category == category)
-                for category in CATEGORIES
-            ]
-            for row in rows
-        ]
-    )
-
-
-def loss_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean binary cross entropy of the known targets; the overall output counts as much as all categories."""
-    losses = binary_cross_entropy_with_logits(logits, target.clamp_min(0), reduction="none") * (target != UNKNOWN)
-    return losses[:, 0].mean() + losses[:, 1:].mean()
-
-
-# --- the letters -----------------------------------------------------------------------------------------------------
-
-
-def letters_matrix(texts: Sequence[str], size: int = NUM_BUCKETS) -> Tensor:
-    """Return the weights of the buckets of each text, sparse (B, size)."""
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    for place, text in enumerate(texts):
-        indices, weights = buckets(text, size)
-        rows += [place] * len(indices)
-        columns += indices
-        values += weights
-    return torch.sparse_coo_tensor(
-        torch.tensor([rows, columns]), torch.tensor(values), (len(texts), size), check_invariants=False
-    ).coalesce()
-
-
-def fit_letters(features: Tensor, target: Tensor, *, strength: float = 4.0, steps: int = 60) -> Tensor:
-    """Return the table (buckets, outputs) of a logistic regression; its bias is left to the join.
-
-    It minimises ||table||^2 / (2 strength) + the sum of the cross entropies, by L-BFGS.
-    """
-    table = torch.zeros(features.shape[1], len(OUTPUTS), requires_grad=True)
-    bias = torch.zeros(len(OUTPUTS), requires_grad=True)
-    known = (target != UNKNOWN).float()
-    optimiser = torch.optim.LBFGS([table, bias], max_iter=steps, history_size=8, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        logits = torch.sparse.mm(features, table) + bias
-        losses = binary_cross_entropy_with_logits(logits, target.clamp_min(0), reduction="none") * known
-        loss: Tensor = (losses.sum() + table.square().sum() / (2 * strength)) / len(target)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return table.detach()
 
 
 # --- the meaning -----------------------------------------------------------------------------------------------------
@@ -135,6 +65,14 @@ class LowRank(nn.Module):
         return result
 
 
+def through(layers: Iterable[nn.Module], hidden: Tensor, mask: Tensor) -> Tensor:
+    """Return (B, L, D) behind some layers of a BERT; `mask` (B, L) is True where a token is read."""
+    unread = torch.zeros(mask.shape)[:, None, None].masked_fill(~mask[:, None, None], torch.finfo(torch.float32).min)
+    for layer in layers:
+        hidden = layer(hidden, unread)
+    return hidden
+
+
 @dataclass(frozen=True)
 class States:
     """What the frozen layers give for each prompt, (L, D) in half precision, prompts of all lengths."""
@@ -143,8 +81,8 @@ class States:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, texts: Sequence[str], tokenizer: Any, encoder: Any, first: int) -> States:
-        """Run the texts through the embedding and the layers before `first`."""
+    def of(cls, texts: Sequence[str], tokenizer: Any, encoder: Any, first: int, *, short: bool = False) -> States:
+        """Run the texts through the embedding and the layers before `first`; `short` numbers are bfloat16."""
         ids = tokenizer(list(texts), truncation=True, max_length=MOST_TOKENS)["input_ids"]
         order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
         rows: list[Tensor] = [torch.empty(0)] * len(ids)
@@ -153,9 +91,10 @@ class States:
             batch = order[start : start + BATCH_SIZE]
             longest = len(ids[batch[-1]])
             tokens = torch.tensor([ids[i] + [0] * (longest - len(ids[i])) for i in batch])
-            mask = torch.tensor([[1] * len(ids[i]) + [0] * (longest - len(ids[i])) for i in batch])
-            output = encoder(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
-            for place, states in zip(batch, output.hidden_states[first], strict=True):
+            mask = torch.tensor([[True] * len(ids[i]) + [False] * (longest - len(ids[i])) for i in batch])
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=short):
+                hidden = through(encoder.encoder.layer[:first], encoder.embeddings(input_ids=tokens), mask)
+            for place, states in zip(batch, hidden, strict=True):
                 rows[place] = states[: len(ids[place])].half().clone()
         return cls(rows)
 
@@ -167,10 +106,11 @@ class States:
 
 
 class UpperPart(nn.Module):
-    """The changed layers of the encoder, and the head."""
+    """The changed layers of the encoder, and the head; `short` layers compute in bfloat16, the head never does."""
 
-    def __init__(self, encoder: Any, first: int, rank: int) -> None:
+    def __init__(self, encoder: Any, first: int, rank: int, *, short: bool = False) -> None:
         super().__init__()
+        self.short = short
         self.changes = nn.ModuleDict()
         for name, linear in changed_layers(encoder, first).items():
             change = LowRank(linear, rank)
@@ -182,10 +122,9 @@ class UpperPart(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the logits (B, outputs) of states (B, L, D)."""
-        bias = torch.zeros(mask.shape)[:, None, None].masked_fill(~mask[:, None, None], torch.finfo(torch.float32).min)
-        for layer in self.layers:
-            hidden = layer(hidden, bias)
-        logits: Tensor = self.head(hidden, mask)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.short):
+            hidden = through(self.layers, hidden, mask)
+        logits: Tensor = self.head(hidden.float(), mask)
         return logits
 
     def weights(self) -> dict[str, Tensor]:
@@ -208,29 +147,74 @@ def mixed_batches(lengths: Sequence[int], rng: random.Random) -> list[list[int]]
     return batches
 
 
-def train_upper(part: UpperPart, states: States, target: Tensor, *, epochs: float, seed: int) -> None:
-    """Train the changes and the head; the learning rate falls to 0 as a half cosine."""
-    rng = random.Random(seed)
+def train_upper(
+    part: UpperPart, states: States, target: Tensor, *, epochs: float, seed: int, checkpoint: Path | None = None
+) -> None:
+    """Train the changes and the head; the learning rate falls to 0 as a half cosine.
+
+    Args:
+        part: What is trained, in place.
+        states: Of the training prompts.
+        target: (B, outputs), see `targets`.
+        epochs: Passes over the prompts.
+        seed: Decides the order, and what dropout drops.
+        checkpoint: File that a run writes now and then, and takes up again where it is there.
+    """
     steps = round(epochs * len(states.rows) / BATCH_SIZE)
-    batches: list[list[int]] = []
     trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01, betas=(0.9, 0.98))
+    done = load_checkpoint(checkpoint, trained, optimiser, steps) if checkpoint and checkpoint.is_file() else 0
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, step / 30) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps)))
+        optimiser, lambda step: min(1.0, (step + done) / 30) * (0.5 + 0.5 * math.cos(math.pi * (step + done) / steps))
     )
+    lengths = [len(row) for row in states.rows]
+    per_epoch = math.ceil(len(lengths) / BATCH_SIZE)
+    batches: list[list[int]] = []
     part.train()
-    console = Console(stderr=True)
-    for _ in track(range(steps), "Training", console=console):
-        batches = batches or mixed_batches([len(row) for row in states.rows], rng)
-        places = batches.pop()
-        hidden, mask = states.batch(places)
-        loss = loss_of(part(hidden, mask), target[places])
+    for step in track(range(done, steps), "Training", console=Console(stderr=True)):
+        if not batches or step % per_epoch == 0:
+            batches = mixed_batches(lengths, random.Random(f"{seed}, {step // per_epoch}"))
+        torch.manual_seed(seed * 1_000_003 + step)  # of dropout: a run that was taken up drops the same
+        places = batches[step % per_epoch]
+        loss = loss_of(part(*states.batch(places)), target[places])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         schedule.step()
+        if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
+            save_checkpoint(checkpoint, trained, optimiser, step + 1, steps)
     part.eval()
+
+
+def save_checkpoint(
+    path: Path, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer, done: int, steps: int
+) -> None:
+    """Write what a run needs to be taken up; the file is whole or the one before."""
+    half_written = path.with_suffix(".part")
+    values = {"done": done, "steps": steps, "trained": list(trained), "optimiser": optimiser.state_dict()}
+    torch.save(values, half_written)
+    half_written.replace(path)
+
+
+def load_checkpoint(path: Path, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer, steps: int) -> int:
+    """Take a run up; return the number of steps that are done.
+
+    Raises:
+        InvalidInput: The file is of a run with other settings.
+    """
+    values = torch.load(path, weights_only=True)
+    shapes = [value.shape for value in values["trained"]]
+    if values["steps"] != steps or shapes != [parameter.shape for parameter in trained]:
+        raise InvalidInput("out", str(path), "a checkpoint of a run with the same settings; delete it to start anew")
+    with torch.no_grad():
+        for parameter, value in zip(trained, values["trained"], strict=True):
+            parameter.copy_(value)
+    optimiser.load_state_dict(values["optimiser"])
+    for group in optimiser.param_groups:
+        group.pop("initial_lr", None)
+        group["lr"] = 1e-3  # the schedule goes on from here
+    return int(values["done"])
 
 
 @torch.no_grad()
@@ -244,97 +228,30 @@ def upper_logits(part: UpperPart, states: States, places: Sequence[int]) -> Tens
     return logits
 
 
-# --- the join --------------------------------------------------------------------------------------------------------
-
-
-def fit_join(meaning: Tensor, letters: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Return a, b >= 0 and c of each output that minimise the cross entropy: Platt scaling of two views."""
-    raw = torch.zeros(2, meaning.shape[1], requires_grad=True)  # softplus(0) = 0.69
-    bias = torch.zeros(meaning.shape[1], requires_grad=True)
-    optimiser = torch.optim.LBFGS([raw, bias], max_iter=200, line_search_fn="strong_wolfe")
-    known = (target != UNKNOWN).float()
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        a, b = nn.functional.softplus(raw)
-        logits = a * meaning + b * letters + bias
-        losses = binary_cross_entropy_with_logits(logits, target.clamp_min(0), reduction="none") * known
-        loss: Tensor = losses.sum(1).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    a, b = nn.functional.softplus(raw.detach())
-    return {"meaning": a, "letters": b, "bias": bias.detach()}
-
-
-def joined(join: dict[str, Tensor], meaning: Tensor, letters: Tensor) -> Tensor:
-    """Return a meaning + b letters + c."""
-    return join["meaning"] * meaning + join["letters"] * letters + join["bias"]
-
-
-def lowest_thresholds(scores: Tensor, rows: Sequence[Example], most: dict[str, float]) -> dict[str, float]:
-    """Return, by source, the lowest threshold with no more alarms than allowed on its harmless prompts.
-
-    Args:
-        scores: Overall probabilities, (B,).
-        rows: The validation prompts.
-        most: Alarms allowed, 0..1, by source.
-    """
-    thresholds: dict[str, float] = {}
-    for source, share in most.items():
-        benign = sorted(
-            (float(s) for s, row in zip(scores, rows, strict=True) if row.source == source and not row.is_unsafe),
-            reverse=True,
-        )
-        if benign:
-            thresholds[source] = benign[min(int(share * len(benign)), len(benign) - 1)] + 1e-6
-    return thresholds
-
-
-def auc(unsafe: Tensor, safe: Tensor) -> float:
-    """Return the chance that an unsafe prompt scores above a safe one; equal scores count half (Mann, Whitney 1947)."""
-    ranked, unsafe = safe.sort().values, unsafe.contiguous()
-    below = torch.searchsorted(ranked, unsafe)
-    up_to = torch.searchsorted(ranked, unsafe, right=True)
-    return float((below + up_to).double().mean() / (2 * len(safe)))
-
-
-def validation_report(scores: Tensor, rows: Sequence[Example]) -> dict[str, float]:
-    """Return figures of the validation prompts, by which versions are compared."""
-
-    def of(is_unsafe: bool, *sources: str) -> Tensor:
-        return torch.tensor(
-            [float(s) for s, r in zip(scores, rows, strict=True) if r.is_unsafe == is_unsafe and r.source in sources]
-        )
-
-    unsafe = ("copro", "copro, dressed", "situations")
-    pairs = {
-        "copro twins": (of(True, "copro"), of(False, "copro")),
-        "copro twins, dressed": (of(True, "copro, dressed"), of(False, "copro, dressed")),
-        "situations": (of(True, "situations"), of(False, "situations")),
-        "unsafe / coco": (of(True, *unsafe), of(False, "coco")),
-        "unsafe / coco, dressed": (of(True, *unsafe), of(False, "coco, dressed")),
-        "unsafe / look-alikes": (of(True, *unsafe), of(False, "look-alikes")),
-        "nibbler / coco": (of(True, "nibbler"), of(False, "coco")),
-    }
-    return {name: round(auc(*both), 4) for name, both in pairs.items() if len(both[0]) and len(both[1])}
-
-
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
 def train(
-    rows: Sequence[Example], states: States, encoder: Any, *, first: int, rank: int, epochs: float, seed: int
+    rows: Sequence[Example],
+    states: States,
+    encoder: Any,
+    *,
+    first: int,
+    rank: int,
+    epochs: float,
+    seed: int,
+    short: bool = False,
+    checkpoint: Path | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the weights and the configuration."""
+    """Return the weights and the configuration; see `train_upper`."""
     torch.manual_seed(seed)
     places = [i for i, row in enumerate(rows) if row.part == "train"]
     target = targets([rows[i] for i in places])
     table = fit_letters(letters_matrix([rows[i].text for i in places]), target).half()
     encoder.requires_grad_(False)
-    part = UpperPart(encoder, first, rank)
-    train_upper(part, States([states.rows[i] for i in places]), target, epochs=epochs, seed=seed)
+    part = UpperPart(encoder, first, rank, short=short)
+    train_upper(part, States([states.rows[i] for i in places]), target, epochs=epochs, seed=seed, checkpoint=checkpoint)
+    part.short = False
     state, config = join_views(part, table, rows, states)
     made = {"first_changed_layer": first, "rank": rank, "epochs": epochs, "seed": seed, "train_rows": len(places)}
     return state, {**made, **config}
@@ -352,10 +269,7 @@ def join_views(
     join = fit_join(meaning[fitted], letters[fitted], targets(held_out)[fitted])
     scores = joined(join, meaning, letters)[:, 0].sigmoid()
     other = [i for i in range(len(places)) if not fitted[i]]
-    points: dict[Point, dict[str, Any]] = {}
-    for name, most in MOST_ALARMS.items():
-        lowest = lowest_thresholds(scores[other], [held_out[i] for i in other], most)
-        points[name] = {"threshold": max(lowest.values()), "most_alarms": most, "lowest_thresholds": lowest}
+    points = points_of(scores[other], [held_out[i] for i in other])
     report = {
         "both": validation_report(scores, held_out),
         "meaning": validation_report(meaning[:, 0], held_out),
@@ -385,10 +299,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with copro, coco and nibbler")
     parser.add_argument("--styles", type=Path, help="folder with artists.txt, mediums.txt and movements.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the weights to")
-    parser.add_argument("--first-changed-layer", type=int, default=4, help="0..6; 6 changes none (default 4)")
+    parser.add_argument("--first-changed-layer", type=int, default=2, help="0..6; 6 changes none (default 2)")
     parser.add_argument("--rank", type=int, default=16, help="rank of the changes (default 16)")
     parser.add_argument("--epochs", type=float, default=2.0, help="passes over the prompts (default 2)")
     parser.add_argument("--seed", type=int, default=0, help="decides the texts and their order (default 0)")
+    parser.add_argument("--bfloat16", action="store_true", help="train in bfloat16: faster where the processor has it")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default 1)")
     arguments = parser.parse_args(argv)
     from transformers import AutoTokenizer, BertModel
@@ -399,11 +314,15 @@ def main(argv: list[str] | None = None) -> int:
     encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False).eval()
     rows = examples(arguments.data, Styles.read(arguments.styles), Amounts(), seed=arguments.seed)
     first = arguments.first_changed_layer
-    states = States.of([row.text for row in rows], tokenizer, encoder, first)
+    states = States.of([row.text for row in rows], tokenizer, encoder, first, short=arguments.bfloat16)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = arguments.out / "checkpoint.pt"
     state, config = train(
-        rows, states, encoder, first=first, rank=arguments.rank, epochs=arguments.epochs, seed=arguments.seed
-    )
+        rows, states, encoder, first=first, rank=arguments.rank, epochs=arguments.epochs, seed=arguments.seed,
+        short=arguments.bfloat16, checkpoint=checkpoint,
+    )  # fmt: skip
     save(arguments.out, state, config)
+    checkpoint.unlink(missing_ok=True)
     sys.stdout.write(json.dumps(config, indent=1) + "\n")
     return 0
 

@@ -1,8 +1,10 @@
 r"""Measure the shipped prompt classifier on prompts that its training and its choice never saw.
 
-Example:
+Examples:
     python -m counterpoint.training.prompt_classifier_evaluation --data prompts \
         --out docs/results/prompt-classifier.json
+    python -m counterpoint.training.prompt_classifier_evaluation --data prompts --parts evasions \
+        --out docs/results/evasions.json
 """
 
 from __future__ import annotations
@@ -27,24 +29,37 @@ from counterpoint.datasets.table import categories_of, read_table
 from counterpoint.detectors.prompt_classifier import CATEGORIES, OUTPUTS, PromptClassifier
 from counterpoint.normalise import normalise
 from counterpoint.results import Figure, rate, write_results
-from counterpoint.training.prompt_classifier import auc
+from counterpoint.training.prompt_classifier_art import art
+from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_sets import copro
+from counterpoint.training.prompt_classifier_styles import Styles
+from counterpoint.training.prompt_classifier_twins import twins
 
 NOTES = """\
-The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the
-shares of unsafe and of harmless prompts that it calls unsafe, at the points *steer* and *block*, whose thresholds
-are fitted on validation prompts. These sets were read once before, for an earlier version (frozen MiniLM); after
-that the alarms that *steer* may give on the dressed captions, look-alikes and situations of validation were raised
-to 10 %, and runs of spaced letters were made readable. So the recall at *steer* and the row of spaced letters are
-not wholly untouched by them; weights and scores are. CoPro twins are pairs of CoProV2's training file whose
-neighbourhood of 20 numbers was left out of training; its concepts may still occur in training. Look-alikes (three
-prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as those of training,
-of phrases that training does not hold. Part of I2P is harmless: see the quartiles of `inappropriate_percentage`.
-Evasions are made of the held-out CoPro prompts that the plain text is caught at, every word of five letters or
-more changed (every other one where letters are swapped or dropped). Rows that the product's own rule on minors
-flags are left out of every set. Times are of one core; on a busy machine the processor time is the fairer figure."""
+The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
+of unsafe and of harmless prompts that it calls unsafe, at the points *steer* and *block*, whose thresholds are fitted
+on validation prompts. These sets were read twice before, for earlier versions. After the first time the alarms that
+*steer* may give on validation were raised to 10 % and spaced letters made readable; after the second, situations with
+and without harm and prompts on art were written for training, because the alarms on such prompts were many. No prompt
+of these sets was used for either, nor their scores for any threshold. CoPro twins are pairs of CoProV2's training file
+whose neighbourhood of 20 numbers was left out of training; its concepts may still occur in training. Look-alikes
+(three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as those of
+training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
+`inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
+word of five letters or more changed (every other one where letters are swapped or dropped). Rows that the product's
+own rule on minors flags are left out of every set. Situations and art that are held out are written by templates of
+training, around contexts and artists that training does not hold. Times are of one core; on a busy machine the
+processor time is the fairer figure."""
+EVASION_NOTES = """\
+Prompts that ask for harm, rewritten so that a person still reads them, and how many of them the shipped classifier
+still calls unsafe at its point *steer*. They are made of the unsafe half of CoProV2's held-out pairs (see
+[the classifier's page](prompt-classifier.md)), of those that it catches as plain text; each class takes them one after
+the other, so a prompt comes more than once. Every word of five letters or more is changed (every other one, at
+random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is read,
+the classifier has to make out."""
+PARTS = ("i2p", "twins", "harmless", "evasions", "latency")
 BINS = 10
 
 
@@ -175,6 +190,13 @@ class Measurement:
         """Alarms on harmless prompts that look like harm, or are written as I2P is."""
         written = judge(look_alikes("test", random.Random(1), 3), self.classifier)
         self.shares("alarms", "look-alikes, held out", written.scores)
+        pairs = twins("test", random.Random(1), 6)
+        with_harm, without = (judge([pair[side] for pair in pairs], self.classifier).scores for side in (0, 1))
+        self.figures["situations with and without harm, held out"] = auc_figure(with_harm, without)
+        self.shares("alarms", "situations without harm, held out", without)
+        self.shares("recall", "situations with harm, held out", with_harm)
+        drawn = [text for text, category in art("test", Styles(), random.Random(1), 300) if category is None]
+        self.shares("alarms", "art, held out", judge(drawn, self.classifier).scores)
         for topic in ("harm", "nudity"):
             clean = self.read("six_cd", f"dual_{topic}_clean.csv")
             harmful = self.read("six_cd", f"dual_{topic}_malicious.csv")
@@ -192,10 +214,13 @@ class Measurement:
 
     def evasions(self, caught: Sequence[str], num_undone: int, num_read: int) -> None:
         """Share of evaded prompts whose decision is that of the plain text, by class."""
-        for kinds, most in ((UNDONE, num_undone), (READ, num_read)):
+        for group, kinds, most in (("undone", UNDONE, num_undone), ("read", READ, num_read)):
+            total = 0
             for name, evade in kinds.items():
                 kept, n = self._kept(caught, evade, most)
                 self.figures[f"steer: still caught, {name}"] = rate(kept, n)
+                total += kept
+            self.figures[f"steer: still caught, all that is {group}"] = rate(total, most * len(kinds))
 
     def _kept(self, caught: Sequence[str], evade: Evasion, most: int) -> tuple[int, int]:
         rng = random.Random(2)
@@ -226,32 +251,46 @@ def _milliseconds(classifier: PromptClassifier, text: str, clock: Callable[[], f
     return (clock() - start) * 1000
 
 
+def measure(measured: Measurement, parts: Sequence[str], twins: int, undone: int, read: int) -> None:
+    """Make the figures of these parts."""
+    caught = measured.twins(twins) if {"twins", "evasions"} & {*parts} else []
+    if "twins" not in parts:
+        measured.figures.clear()  # they were read for the prompts alone
+    if "i2p" in parts:
+        measured.i2p()
+    if "harmless" in parts:
+        measured.harmless()
+    if "evasions" in parts:
+        measured.evasions(caught, undone, read)
+    if "latency" in parts:
+        captions = read_table(str(measured.data / "coco" / "coco_3k_val.csv")).rows[:200]
+        measured.latency([row["prompt"] for row in captions])
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure, write the results, print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the sets of prompts")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
     parser.add_argument("--weights", type=Path, help="folder of the weights; none = the shipped ones")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--twins", type=int, default=1000, help="held-out CoPro pairs, at most (default 1000)")
-    parser.add_argument("--undone", type=int, default=1000, help="evasions of each class that normalisation undoes")
-    parser.add_argument("--read", type=int, default=500, help="evasions of each class that must be read")
+    parser.add_argument("--undone", type=int, default=700, help="evasions of each class that normalisation undoes")
+    parser.add_argument("--read", type=int, default=600, help="evasions of each class that must be read")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in ("steer", "block")}
     classifier = points["steer"]
     measured = Measurement(arguments.data, classifier, {name: point.threshold for name, point in points.items()})
-    measured.i2p()
-    caught = measured.twins(arguments.twins)
-    measured.harmless()
-    measured.evasions(caught, arguments.undone, arguments.read)
-    measured.latency([row["prompt"] for row in read_table(str(arguments.data / "coco" / "coco_3k_val.csv")).rows[:200]])
+    measure(measured, arguments.parts, arguments.twins, arguments.undone, arguments.read)
+    parts = "" if arguments.parts == PARTS else f" --parts {' '.join(arguments.parts)}"
     write_results(
         arguments.out,
-        title="The prompt classifier",
-        command="python -m counterpoint.training.prompt_classifier_evaluation --data DATA"
+        title="Evasions" if arguments.parts == ["evasions"] else "The prompt classifier",
+        command=f"python -m counterpoint.training.prompt_classifier_evaluation --data DATA{parts}"
         f" --out {arguments.out} --twins {arguments.twins} --undone {arguments.undone} --read {arguments.read}",
         figures=measured.figures,
-        notes=NOTES,
+        notes=EVASION_NOTES if arguments.parts == ["evasions"] else NOTES,
     )
     sys.stdout.write(arguments.out.with_suffix(".md").read_text(encoding="utf-8"))
     return 0

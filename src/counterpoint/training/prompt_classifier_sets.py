@@ -20,9 +20,11 @@ from pathlib import Path
 from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import read_table
 from counterpoint.normalise import normalise
+from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_look_alikes import Part, look_alikes, part_of
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
+from counterpoint.training.prompt_classifier_twins import twins
 
 COPRO_CATEGORIES = {
     "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
@@ -50,10 +52,12 @@ class Example:
 class Amounts:
     """How many texts of each source; pairs where it has twins. Fewer make a quicker run."""
 
-    copro: int = 8000
+    copro: int = 7000
     coco: int = 4000
-    scenes_each: int = 4
+    scenes_each: int = 6
     situations_each: int = 4
+    twins_each: int = 16
+    art: int = 1200
     validation_pairs: int = 800
 
 
@@ -104,7 +108,10 @@ def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -
     most: dict[Part, int] = {"train": amounts.copro, "validation": amounts.validation_pairs}
     part: Part
     for part in most:
-        _add_twins(add, copro(folder, part)[: most[part]], styles, rng, part)
+        _add_twins(add, copro(folder, part)[: most[part]], styles, rng, part, "copro")
+        _add_twins(add, twins(part, rng, amounts.twins_each), styles, rng, part, "twins")
+        for text, category in art(part, styles, rng, amounts.art if part == "train" else amounts.art // 4):
+            add(text, category is not None, category, "art", part)
     captions = coco(folder)
     for place, text in enumerate(captions[: COCO_VALIDATION + amounts.coco]):
         held_out = place < COCO_VALIDATION
@@ -131,6 +138,7 @@ def _add_twins(
     styles: Styles,
     rng: random.Random,
     part: Part,
+    name: str,
 ) -> None:
     """Add pairs, every other one dressed: both twins in the same way. Twins come and go together."""
     for place, (unsafe, safe, category) in enumerate(pairs):
@@ -141,6 +149,6 @@ def _add_twins(
             safe = styles.dress(safe, rng)
         if is_screened(unsafe) or is_screened(safe):
             continue
-        source = "copro, dressed" if place % 2 == 0 else "copro"
+        source = f"{name}, dressed" if place % 2 == 0 else name
         add(unsafe, True, category, source, part)
         add(safe, False, None, source, part)

@@ -78,6 +78,14 @@ HARMFUL: Mapping[str, tuple[str, ...]] = {
         fetish outfit|a stripper on a pole|striptease|pornographic scene|porn star|hentai|ecchi|playboy centerfold
         pin-up nude|nsfw|onlyfans photo|orgasm face|moaning in pleasure|lustful|nymph bathing naked|nude bathing
         female nude|male nude|naked muscular body|full frontal nudity|unclothed figure|voluptuous nude woman
+        a pinup, stockings and garter|voluptuous goddess, bare skin|nude odalisque on a divan|bathing nymphs, bare skin
+        wet glistening skin, sultry|tight latex suit, seductive|provocative bikini pose|deep neckline, voluptuous
+        gorgeous body, sultry gaze|scantily clad|sheer silk slipping off the shoulders|in a corset and stockings
+        lovers entwined, bare|sultry temptress|a succubus, barely clothed|wet dress clinging to the body
+        only body paint on the skin|hot and gorgeous, perfect body|burlesque dancer undressing|sensual glamour photo
+        arched back, ecstasy|torn dress, exposed skin|bathing in milk, bare shoulders|siren with bare chest
+        attractive, revealing outfit|barely covered by a cloth|skimpy armor, curvy|sensual, lips parted, bare
+        artistic nude study|nude venus|nudes in a garden|renaissance nude|nude figure, art photography
         boudoir photo
         """.replace("\n", "|").split("|")
     ),
@@ -159,6 +167,9 @@ HARMLESS = tuple(
     crying with joy|thinking|teaching a class|winning a medal|with a telescope|in a rowing boat|in a hot air balloon
     portrait|profile view|full body portrait|headshot|character design|mysterious figure in fog|floating in space
     playing video games|in a dark forest with lanterns|by candlelight|in moonlight|wearing a mask at a carnival
+    smiling at the camera|in an evening gown|on the red carpet|detailed face, freckles|wearing jewellery
+    with flowers in the hair|in a ball gown|in a business suit|on the runway in a long coat|beautiful face, soft light
+    in a turtleneck|elegant, in a velvet dress|pretty, wearing a scarf|strong, in a leather jacket|in ornate robes
     """.replace("\n", "|").split("|")
 )
 
