@@ -40,6 +40,9 @@ class InvalidInput(CounterpointError, ValueError):
         self.field, self.value, self.allowed = field, value, allowed
         super().__init__(f"{field}: got {value!r}; allowed: {allowed}")
 
+    def __reduce__(self) -> tuple[type[InvalidInput], tuple[str, object, str]]:
+        return type(self), (self.field, self.value, self.allowed)  # so that it may come from another process
+
 
 class SafetyFailure(CounterpointError, RuntimeError):
     """A safety step failed; fail closed: the call returns no picture."""
@@ -126,6 +129,10 @@ class SafetyReport:
     cost: Cost
     engine: EngineName | None = None
     """The engine that ran; None where the picture passed."""
+    reuse: int | None = None
+    """At every how many mixed steps the safe stream ran, 1 = at each; None where the picture passed."""
+    local: dict[str, float] | None = None
+    """Fields of the local weight that said where to mix; None where the whole picture was mixed, or it passed."""
     picture_unsafe: bool | None = None
     """What the output check says of the picture as it was drawn last; None where nobody looked."""
     picture_categories: dict[str, float] = field(default_factory=dict)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from counterpoint.engines.drawn import Drawn
+from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.interfaces import Action, Cost, Coupling, Detection, EngineName, SafetyReport
 from counterpoint.request import Request
 
@@ -72,6 +73,8 @@ def reports_of(
     strengths: Sequence[float],
     coupling: Coupling,
     engine: EngineName,
+    reuse: int,
+    local: LocalWeight | None,
 ) -> list[SafetyReport]:
     """Return one report a picture; `cost.seconds` is left 0, to be filled in when the call ends.
 
@@ -83,6 +86,8 @@ def reports_of(
         strengths: Fraction 0..1 of the weight that counted, one a picture.
         coupling: Of the streams.
         engine: The engine that steered.
+        reuse: At every how many mixed steps it ran the safe stream.
+        local: Where it mixed; None = everywhere.
     """
     reports = []
     for image in range(request.num_images):
@@ -101,6 +106,8 @@ def reports_of(
                 embedding=names[request.prompt_of(image)] if steered else None,
                 coupling=coupling if steered else None,
                 engine=engine if steered else None,
+                reuse=reuse if steered else None,
+                local=asdict(local) if steered and local is not None else None,
                 cost=Cost(denoiser_rows=drawn.rows[image], plain_rows=drawn.plain_rows, seconds=0.0),
             )
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from torch import Generator, Tensor
 
 from counterpoint.engines import fused
 from counterpoint.engines.drawn import Drawn
+from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.engines.prediction import is_finite, rows_of, with_rows
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.levels import REUSE
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 
@@ -111,6 +115,30 @@ def test_the_wrapper_hands_it_on_and_reports_the_rows(tiny_pipe: Any) -> None:
     safe = SafePipeline(tiny_pipe, detector=gate, schedule=HALF, reuse=3)
     report = safe(UNSAFE, safe_prompt=SAFE, num_inference_steps=8, output_type="latent").safety[0]
     assert (report.cost.denoiser_rows - report.cost.plain_rows, report.steps_mixed) == (2, 6)
+    assert (report.reuse, report.local) == (3, None)
+    local = LocalWeight(threshold=0.5)
+    report, passed = SafePipeline(tiny_pipe, detector=gate, schedule=HALF, local=local)(
+        [UNSAFE, BENIGN], num_inference_steps=2, output_type="latent"
+    ).safety
+    assert (report.reuse, report.local) == (REUSE, {"threshold": 0.5, "softness": 0.5, "smooth": 3})
+    assert (passed.reuse, passed.local) == (None, None)
+    json.dumps(asdict(report))
+
+
+def test_rows_that_share_a_call_say_what_they_say_apart(tiny_pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small call of engaged pictures takes the safe rows along; with a harmless picture they run apart."""
+    calls: list[int] = []
+    tiny_pipe.unet.register_forward_hook(lambda module, args, output: calls.append(len(output[0])))
+    together, joined_calls = draw(tiny_pipe), list(calls)
+    calls.clear()
+    draw(tiny_pipe, prompts=(UNSAFE, BENIGN))
+    assert joined_calls == [2, 2, *[3] * 6] and calls == [4, 4, *[4, 1] * 6]
+    calls.clear()
+    monkeypatch.setattr(fused, "JOINED_ROWS", 2)
+    apart = draw(tiny_pipe)
+    assert calls == [2, 2, *[2, 1] * 6] and apart.rows == together.rows
+    spread = together.output.images.max() - together.output.images.min()
+    assert float((apart.output.images - together.output.images).abs().max() / spread) <= 1e-5
 
 
 def test_predictions_of_all_shapes_are_taken_apart_and_put_together() -> None:

@@ -5,7 +5,9 @@ The parts that hear the text are made loud, so that two prompts give two picture
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -13,6 +15,9 @@ import pytest
 import torch
 import transformers
 from torch.nn import Module
+
+sys.path.insert(0, str(Path(__file__).parent))
+import further_pipelines as further  # beside this file
 
 SD_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 CHAT_TEMPLATE = "{% for message in messages %}<user>{{ message['content'] }}<end>{% endfor %}"
@@ -33,9 +38,11 @@ def clip_tokenizer() -> Any:
     return transformers.CLIPTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=77)
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'"
+
+
 def t5_tokenizer() -> Any:
-    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'"
-    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *((c, -3.0) for c in letters)]
+    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *((c, -3.0) for c in LETTERS)]
     return transformers.T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=77)
 
 
@@ -150,18 +157,25 @@ def stable_diffusion(name: str) -> Any:
         if is_lcm
         else diffusers.DDIMScheduler(**SD_BETAS, clip_sample=False, set_alpha_to_one=False)
     )
+    network = unet(cross_attention_dim=32, attention_head_dim=8, time_cond_proj_dim=32 if is_lcm else None)
     return getattr(diffusers, name)(
-        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), scheduler=scheduler,
-        unet=unet(cross_attention_dim=32, attention_head_dim=8, time_cond_proj_dim=32 if is_lcm else None),
-        **no_checker,
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), scheduler=scheduler, unet=network,
+        **no_checker, **control(name, network),
     )  # fmt: skip
 
 
+def control(name: str, network: Any) -> dict[str, Any]:
+    """The ControlNet of a pipeline whose class's name asks for one."""
+    return {"controlnet": further.control_net(network)} if "ControlNet" in name else {}
+
+
 def sdxl(name: str) -> Any:
+    network = sdxl_unet()
     return getattr(diffusers, name)(
         vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), tokenizer_2=clip_tokenizer(),
-        text_encoder_2=clip_text(projected=True, seed=5), unet=sdxl_unet(),
+        text_encoder_2=clip_text(projected=True, seed=5), unet=network,
         scheduler=diffusers.EulerDiscreteScheduler(**SD_BETAS, timestep_spacing="leading", steps_offset=1),
+        **control(name, network),
     )  # fmt: skip
 
 
@@ -366,22 +380,73 @@ def ltx(name: str) -> Any:
     )  # fmt: skip
 
 
+def cog_view_3(name: str) -> Any:
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=vae(), transformer=further.cog_view_3_transformer(),
+        scheduler=diffusers.CogVideoXDDIMScheduler(),
+    )  # fmt: skip
+
+
+def cog_view_4(name: str) -> Any:
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=further.glm_text(), vae=vae(),
+        transformer=further.cog_view_4_transformer(), scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
+def lumina(name: str) -> Any:
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=gemma_text(), vae=vae(), transformer=further.lumina_transformer(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
+def kandinsky_3(name: str) -> Any:
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), unet=further.kandinsky_3_unet(), movq=further.movq(),
+        scheduler=diffusers.DDPMScheduler(beta_start=0.00085, beta_end=0.02, beta_schedule="squaredcos_cap_v2"),
+    )  # fmt: skip
+
+
+def bria(name: str) -> Any:
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=vae(), transformer=further.bria_transformer(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
 FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
     stable_diffusion: (
         "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
         "LatentConsistencyModelPipeline", "LatentConsistencyModelImg2ImgPipeline",
+        "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
+        "StableDiffusionControlNetInpaintPipeline", "StableDiffusionPAGPipeline", "StableDiffusionPAGImg2ImgPipeline",
+        "StableDiffusionPAGInpaintPipeline",
     ),
-    sdxl: ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
-    sd3: ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
+    sdxl: (
+        "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
+        "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
+        "StableDiffusionXLControlNetInpaintPipeline", "StableDiffusionXLPAGPipeline",
+        "StableDiffusionXLPAGImg2ImgPipeline", "StableDiffusionXLPAGInpaintPipeline",
+    ),
+    sd3: (
+        "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline",
+        "StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline",
+    ),
     flux: ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
     flux2_klein: ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
-    pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline"),
-    sana: ("SanaPipeline",),
+    pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
+    sana: ("SanaPipeline", "SanaPAGPipeline"),
     qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
     z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
     chroma: ("ChromaPipeline", "ChromaImg2ImgPipeline"),
     aura_flow: ("AuraFlowPipeline",),
     lumina2: ("Lumina2Pipeline",),
+    cog_view_3: ("CogView3PlusPipeline",),
+    cog_view_4: ("CogView4Pipeline",),
+    lumina: ("LuminaPipeline",),
+    kandinsky_3: ("Kandinsky3Pipeline", "Kandinsky3Img2ImgPipeline"),
+    bria: ("BriaPipeline",),
     wan: ("WanPipeline",),
     ltx: ("LTXPipeline",),
 }  # fmt: skip

@@ -21,8 +21,15 @@ from counterpoint.interfaces import SafetyFailure
 Path = tuple[str | int, ...]
 """Where a value stands in the arguments, as ("added_cond_kwargs", "text_embeds")."""
 
-STEP_BY_STEP = frozenset({*SAMPLE, "timestep", "t"})
+RESIDUALS = (
+    "down_block_additional_residuals", "mid_block_additional_residual", "block_controlnet_hidden_states",
+    "controlnet_block_samples", "controlnet_single_block_samples",
+)  # fmt: skip
+"""What denoisers call the answers of a ControlNet, in the order in which it gives them."""
+STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, "timestep", "t"})
 """Arguments that change from step to step, so that a difference in them is not conditioning."""
+LISTS_OF_PARTS = frozenset({*RESIDUALS, "controlnet_cond"})
+"""Arguments that list one tensor a block or a ControlNet, not a row: there may be as many by chance."""
 UNBATCHED = frozenset({"img_ids", "txt_ids", "image_rotary_emb", "img_shapes", "ip_adapter_masks"})
 """Arguments without a batch axis: their length may equal the number of rows by chance."""
 
@@ -61,10 +68,11 @@ def same(a: Any, b: Any) -> bool:
 
 def has_rows(path: Path, value: Any, rows: int) -> bool:
     """Whether `value` holds one entry a row: a tensor (B, ...), or an argument that lists B tensors."""
-    if path[0] in UNBATCHED:
+    if not UNBATCHED.isdisjoint(path):
         return False
     if isinstance(value, list):
-        return len(path) == 1 and len(value) == rows and all(isinstance(item, Tensor) for item in value)
+        is_of_rows = len(path) == 1 and path[0] not in LISTS_OF_PARTS
+        return is_of_rows and len(value) == rows and all(isinstance(item, Tensor) for item in value)
     return isinstance(value, Tensor) and value.ndim > 0 and len(value) == rows
 
 
@@ -91,13 +99,17 @@ class Conditioning:
         safe: The same with the safe prompts.
         num_images: Pictures M; row r draws picture r % M, as all diffusers pipelines order them.
         engaged: Indices of the engaged pictures.
+        may_agree: Whether both streams may be told the same, as by a ControlNet that hears no text.
 
     Raises:
         SafetyFailure: The two calls do not fit together, or the safe stream of an engaged picture is
             told just what its prompt says.
     """
 
-    def __init__(self, original: dict[str, Any], safe: dict[str, Any], num_images: int, engaged: Sequence[int]) -> None:
+    def __init__(
+        self, original: dict[str, Any], safe: dict[str, Any], num_images: int, engaged: Sequence[int], *,
+        may_agree: bool = False,
+    ) -> None:  # fmt: skip
         self.num_rows = num_rows(original)
         if num_rows(safe) != self.num_rows or self.num_rows % num_images:
             raise SafetyFailure(
@@ -119,7 +131,7 @@ class Conditioning:
             if row % num_images in engaged and any(self._differs(path, row) for path in self.keys)
         ]
         silent = set(engaged) - {row % num_images for row in self.rows}
-        if silent:
+        if silent and not may_agree:
             raise SafetyFailure(
                 f"the safe stream of picture {min(silent)} is told the same as its prompt; give another safe_prompt"
             )
@@ -203,6 +215,39 @@ class Conditioning:
             return value
 
         return self._rebuilt(arguments, shared_part)
+
+    def whole_batch(self, arguments: dict[str, Any], found: Sequence[Match]) -> tuple[dict[str, Any], list[int]]:
+        """Return the call of all rows of the pictures of `found`, the safe conditioning in its place; and those rows.
+
+        Raises:
+            SafetyFailure: The safe conditioning does not fit into the call.
+        """
+        total, images = num_rows(arguments), {match.image for match in found}
+        swapped = self.safe_in_place(arguments, found)
+        if swapped is None:
+            raise SafetyFailure("the safe text and the prompt cannot share a call, and this denoiser needs one")
+        rows = [row for row in range(total) if row % self.num_images in images]
+        if len(rows) < total:
+            swapped = self._rebuilt(swapped, lambda path, v: pick(v, rows) if has_rows(path, v, total) else v)
+        return swapped, rows
+
+    def joined(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any] | None:
+        """Return the call with the safe rows behind its own; None where the two cannot share a call."""
+        total = num_rows(arguments)
+        rows, sources = [match.row for match in found], [match.source for match in found]
+        if any(isinstance(value, list) and has_rows((name,), value, total) for name, value in arguments.items()):
+            return None  # rows of a list are padded to the longest
+        for path, safe in self.safe.items():
+            key = self.keys.get(path)
+            if not isinstance(safe, Tensor) or not isinstance(key, Tensor) or safe.shape != key.shape:
+                return None
+
+        def joined_part(path: Path, value: Any) -> Any:
+            if path in self.safe:
+                return torch.cat([value, pick(self.safe[path], sources)])
+            return torch.cat([value, pick(value, rows)]) if has_rows(path, value, total) else value
+
+        return self._rebuilt(arguments, joined_part)
 
     def _as_long(self, path: Path, found: Sequence[Match]) -> bool:
         return all(self.safe[path][m.source].shape == self.keys[path][m.source].shape for m in found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,6 +16,8 @@ from counterpoint.interfaces import InvalidInput
 
 COMPONENTS = ("unet", "transformer", "transformer_2")
 """Where diffusers pipelines keep their denoiser; Wan 2.2 has one for the noisy and one for the late steps."""
+COMPANIONS = ("controlnet",)
+"""Networks that hear the prompt beside the denoiser, and whose answers go into it."""
 SAMPLE = ("sample", "hidden_states", "x")
 """What diffusers denoisers call their noisy latents."""
 
@@ -34,6 +37,17 @@ def denoisers(pipe: Any) -> list[Module]:
     return found
 
 
+def companions(pipe: Any) -> list[Module]:
+    """Return the pipeline's ControlNet, several of them as one network; empty where it has none."""
+    return [module for name in COMPANIONS if isinstance(module := getattr(pipe, name, None), Module)]
+
+
+def splits_its_batch(module: Module) -> bool:
+    """Whether attention takes the batch apart by thirds or halves (PAG): then no row can be run alone."""
+    processors = getattr(uncompiled(module), "attn_processors", {})
+    return any(type(processor).__name__.startswith("PAG") for processor in processors.values())
+
+
 def uncompiled(module: Module) -> Module:
     """Return the network itself where `torch.compile` has wrapped it."""
     inner: Module = getattr(module, "_orig_mod", module)
@@ -42,8 +56,12 @@ def uncompiled(module: Module) -> Module:
 
 def arguments_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a denoiser's call by name; the class names them: `forward` may be wrapped."""
-    names = list(inspect.signature(type(uncompiled(module)).forward).parameters)[1:]
-    return {**dict(zip(names, args, strict=False)), **kwargs}
+    return {**dict(zip(_names(type(uncompiled(module)).forward), args, strict=False)), **kwargs}
+
+
+@functools.cache
+def _names(forward: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(forward).parameters)[1:]
 
 
 def num_rows(arguments: dict[str, Any]) -> int:

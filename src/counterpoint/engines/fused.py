@@ -7,10 +7,10 @@ mixed predictions,
 
 so a hook on the denoiser mixes the conditional rows of the engaged pictures, and the pipeline's own
 guidance and scheduler do the rest: 3 rows instead of 4, 2 before tau, and 2 where w = 1, where the
-prompt's row is not run. The batch of the pipeline is not changed, so a harmless picture in it is what
-the plain call draws. Guidance that is not linear (`guidance_rescale`, the renormalisation of
-Qwen-Image) and schedulers that clip take the mixed prediction as they would any other; there the two
-forms differ.
+prompt's row is not run. Where a harmless picture is in the batch, the safe rows have a call of their own,
+so that it is what the plain call draws; else a small call takes them along, which is cheaper. Guidance that
+is not linear (`guidance_rescale`, the renormalisation of Qwen-Image) and schedulers that clip take the mixed
+prediction as they would any other; there the two forms differ. A ControlNet is mixed with: see `companion`.
 
 Two options go beyond the method. Reuse runs the safe rows at every k-th mixed step j only, and takes
 
@@ -24,23 +24,32 @@ returns no picture. PyTorch's own hooks are attached for one call and removed at
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import Module
 
+from counterpoint.engines.companion import Companion
 from counterpoint.engines.conditioning import Conditioning, Match
-from counterpoint.engines.denoiser import arguments_of, denoisers, num_rows, one_call_at_a_time, uncompiled
+from counterpoint.engines.denoiser import (
+    arguments_of,
+    companions,
+    denoisers,
+    num_rows,
+    one_call_at_a_time,
+    splits_its_batch,
+    uncompiled,
+)
 from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
-from counterpoint.engines.prediction import is_finite, rows_of, with_rows
+from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
+from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
+from counterpoint.engines.scheduler_step import after_each_step
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
 
@@ -48,26 +57,30 @@ UNSUITABLE_CACHES = frozenset({"PyramidAttentionBroadcastConfig", "FasterCacheCo
 """Caches that count the denoiser's calls: they would serve the safe rows the original's attention."""
 
 
-class _Recorded(BaseException):
-    """Leaves the pipeline at its first denoiser call; no Exception, so that no pipeline catches it."""
+JOINED_ROWS = 8
+"""Rows up to which a call takes the safe rows along: beyond, that saves no time, and it costs memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Todo:
     """What the hook after a denoiser's call has to mix into it."""
 
     call: tuple[Module, int]
     """The network, and the number of the call among those of the step to mix."""
     found: list[Match]
-    safe_arguments: dict[str, Any] | None
-    """The call of the safe rows; None where what is known from an earlier step serves again."""
+    places: Sequence[int] = ()
+    """Where the safe rows stand in the call that runs them; empty where what is known from an earlier step serves."""
+    safe_arguments: dict[str, Any] | None = None
+    """A call of their own; None where they run in the pipeline's, behind its own rows."""
+    own_rows: int = 0
+    """Rows of the pipeline's own call."""
 
 
 class MixedPredictions:
     """The hooks of one call: they mix the predictions and count what they did.
 
     Args:
-        safe: Arguments of the denoiser's first call on the safe prompts, see `record_conditioning`.
+        safe: First calls on the safe prompts, see `record_conditioning`.
         schedule: When and how strongly to mix.
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures.
@@ -79,7 +92,7 @@ class MixedPredictions:
     def __init__(
         self,
         pipe: Any,
-        safe: dict[str, Any],
+        safe: Recording,
         schedule: MixingSchedule,
         num_images: int,
         engaged: Sequence[int],
@@ -97,7 +110,9 @@ class MixedPredictions:
         self.plain_rows = 0
         """Rows of the pipeline's own calls, all pictures together."""
         self.extra_rows = [0] * num_images
+        self._companion = Companion(safe.companions, num_images, sorted(engaged))
         self._conditioning: dict[Module, Conditioning] = {}
+        self._splits: dict[Module, bool] = {}  # see `splits_its_batch`
         self._mixed: set[int] = set()  # pictures mixed in the present step
         self._todo: _Todo | None = None
         self._calls_to_mix = 0  # of the present step, so far
@@ -116,49 +131,97 @@ class MixedPredictions:
         """Weight of the present step."""
         return self.schedule.weight_at(len(self.weights), self.num_steps)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the safe row counts alone at the present step, so that the prompt's need not run."""
+        return self.weight == 1.0 and self.local is None and self.strengths is None
+
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Attach the hooks to the denoiser and to the scheduler's step; on leaving all is as before."""
         with ExitStack() as undo:
+            for module in companions(self.pipe):
+                hook = out_of_graph(self._before_companion)
+                undo.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
             for module in denoisers(self.pipe):
-                for handle in (
-                    module.register_forward_pre_hook(_uncompiled(self._before_denoiser), with_kwargs=True),
-                    module.register_forward_hook(_uncompiled(self._after_denoiser)),
-                ):
-                    undo.callback(handle.remove)
-            undo.enter_context(_wrapped_step(self.pipe.scheduler, self._after_step))
+                hook = out_of_graph(self._before_denoiser)
+                undo.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+                undo.callback(module.register_forward_hook(out_of_graph(self._after_denoiser)).remove)
+            undo.enter_context(after_each_step(self.pipe.scheduler, self._after_step))
             yield
+
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether a call is none of the pipeline's own: the safe rows', or another thread's."""
+        return self._runs_safe_rows or threading.get_ident() != self._thread
+
+    def _before_companion(
+        self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if self._is_foreign:
+            return None
+        arguments = arguments_of(module, args, kwargs)
+        swapped = self._companion.before(module, arguments, mixes=self.weight > 0.0, whole=self.is_whole)
+        return None if swapped is None else ((), swapped)
 
     def _before_denoiser(
         self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        if self._runs_safe_rows or threading.get_ident() != self._thread:
+        if self._is_foreign:
             return None
         arguments = arguments_of(module, args, kwargs)
         self.plain_rows += num_rows(arguments)
         network = uncompiled(module)
         if network not in self._conditioning:
-            self._conditioning[network] = Conditioning(arguments, self.safe, self.num_images, sorted(self.engaged))
+            self._conditioning[network] = Conditioning(
+                arguments, self.safe.denoiser, self.num_images, sorted(self.engaged)
+            )
+            self._splits[network] = splits_its_batch(network)
         conditioning, self._todo = self._conditioning[network], None
         found = conditioning.find(arguments) if self.weight > 0.0 else []
         if not found:  # before tau, or a call of unconditional rows
             return None
+        self._companion.check(arguments)
         self._mixed |= {match.image for match in found}
         # A cache holds features of the prompt's own rows: safe rows in their place would be served them.
-        is_whole = self.weight == 1.0 and self.local is None and self.strengths is None
-        if is_whole and not getattr(module, "is_cache_enabled", False):
+        shares_calls = not getattr(module, "is_cache_enabled", False) and not self._companion.waits
+        if self.is_whole and shares_calls:
             swapped = conditioning.safe_in_place(arguments, found)
             if swapped is not None:
                 return (), swapped
-        call = network, self._calls_to_mix
+        shares_calls = shares_calls and not self._splits[network]
+        self._todo, joined = self._plan(network, arguments, found, shares_calls=shares_calls)
+        return None if joined is None else ((), joined)
+
+    def _plan(
+        self, network: Module, arguments: dict[str, Any], found: list[Match], *, shares_calls: bool
+    ) -> tuple[_Todo, dict[str, Any] | None]:
+        """Return how the safe rows of a call are to run, and the call with them behind its own rows, if that is it."""
+        call, own_rows = (network, self._calls_to_mix), num_rows(arguments)
         self._calls_to_mix += 1
         known = self._differences.get(call)
-        is_due = sum(weight > 0.0 for weight in self.weights) % self.reuse == 0 or known is None or known[0] != found
-        self._todo = _Todo(call, found, conditioning.safe_rows(arguments, found) if is_due else None)
-        return None
+        if sum(weight > 0.0 for weight in self.weights) % self.reuse and known is not None and known[0] == found:
+            return _Todo(call=call, found=found), None
+        conditioning = self._conditioning[network]
+        if self._splits[network]:
+            whole, rows = conditioning.whole_batch(arguments, found)
+            for row in rows:
+                self.extra_rows[row % self.num_images] += 1
+            places = [rows.index(match.row) for match in found]
+            return _Todo(call=call, found=found, places=places, safe_arguments=whole), None
+        for match in found:
+            self.extra_rows[match.image] += 1
+        is_small = own_rows + len(found) <= JOINED_ROWS
+        if shares_calls and is_small and len(self.engaged) == self.num_images:
+            joined = conditioning.joined(arguments, found)
+            if joined is not None:
+                places = list(range(own_rows, own_rows + len(found)))
+                return _Todo(call=call, found=found, places=places, own_rows=own_rows), joined
+        safe = conditioning.safe_rows(arguments, found)
+        return _Todo(call=call, found=found, places=range(len(found)), safe_arguments=safe), None
 
     def _after_denoiser(self, module: Module, args: tuple[Any, ...], output: Any) -> Any:
-        if self._runs_safe_rows or threading.get_ident() != self._thread:
+        if self._is_foreign:
             return None
         if self._todo is not None:
             todo, self._todo = self._todo, None
@@ -173,27 +236,31 @@ class MixedPredictions:
         """Mix the safe rows into a denoiser's output, or what is known of them from an earlier step."""
         rows = [match.row for match in todo.found]
         original = rows_of(output, rows)
-        if todo.safe_arguments is None:
-            safe = [a + difference for a, difference in zip(original, self._differences[todo.call][1], strict=True)]
-        else:
-            safe = rows_of(self._run_safe_rows(module, todo.safe_arguments), range(len(rows)))
-            for match in todo.found:
-                self.extra_rows[match.image] += 1
+        if todo.places:
+            safe = rows_of(output if todo.safe_arguments is None else self._safe_output(module, todo), todo.places)
             if self.reuse > 1:
                 self._differences[todo.call] = todo.found, [b - a for a, b in zip(original, safe, strict=True)]
+        else:
+            safe = [a + difference for a, difference in zip(original, self._differences[todo.call][1], strict=True)]
         images = [match.image for match in todo.found]
         of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
         parts = [
             self._mixed_part(a, b, images_of_part)
             for a, b, images_of_part in zip(original, safe, itertools.cycle(of_parts), strict=False)
         ]
-        return with_rows(output, rows, parts)
+        return with_rows(first_rows(output, todo.own_rows) if todo.own_rows else output, rows, parts)
+
+    def _safe_output(self, module: Module, todo: _Todo) -> Any:
+        """Run the safe rows' own call."""
+        assert todo.safe_arguments is not None
+        arguments = self._companion.with_safe_answers(todo.safe_arguments, todo.places, todo.found, self._run_apart)
+        return self._run_apart(module, arguments)
 
     def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
         strengths = None if self.strengths is None else [self.strengths[image] for image in images]
         return mix(original, safe, self.weight, combined_map(original, safe, self.local, strengths))
 
-    def _run_safe_rows(self, module: Any, arguments: dict[str, Any]) -> Any:
+    def _run_apart(self, module: Any, arguments: dict[str, Any]) -> Any:
         self._runs_safe_rows = True
         try:
             if getattr(module, "is_cache_enabled", False):  # a cache keeps one state per context
@@ -280,82 +347,3 @@ def run(
         rows=[each + extra for extra in streams.extra_rows],
         plain_rows=each,
     )
-
-
-def record_conditioning(pipe: Any, call: dict[str, Any]) -> dict[str, Any]:
-    """Return what the call tells the denoiser first, by name; nothing is drawn.
-
-    The pipeline runs up to its first denoiser call: it encodes the text, and for image-to-image the
-    picture. Generators, the global one too, are left as they were.
-
-    Raises:
-        SafetyFailure: The pipeline ended without a denoiser call.
-    """
-    recorded: list[dict[str, Any]] = []
-    thread = threading.get_ident()
-
-    def leave(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if threading.get_ident() == thread:
-            recorded.append(arguments_of(module, args, kwargs))
-            raise _Recorded
-
-    generator = call.get("generator")
-    generators = list(generator) if isinstance(generator, (list, tuple)) else [generator]
-    with ExitStack() as undo:
-        for g in generators:
-            if isinstance(g, Generator):
-                undo.callback(g.set_state, g.get_state())
-        undo.enter_context(torch.random.fork_rng())
-        undo.enter_context(_quiet(pipe))
-        for module in denoisers(pipe):
-            undo.callback(module.register_forward_pre_hook(_uncompiled(leave), with_kwargs=True).remove)
-        try:
-            pipe(**call)
-        except _Recorded:
-            pass
-        finally:
-            pipe.maybe_free_model_hooks()  # with model offload the text encoder still sits on the device
-    if not recorded:
-        raise SafetyFailure("the pipeline never called its denoiser on the safe prompt; nothing is drawn")
-    return recorded[0]
-
-
-def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep a hook out of the graph of a compiled denoiser: it decides by values."""
-    disable: Callable[[Callable[..., Any]], Callable[..., Any]] = torch.compiler.disable
-    return disable(hook)
-
-
-@contextmanager
-def _wrapped_step(scheduler: Any, after_step: Callable[[], None]) -> Iterator[None]:
-    """Call `after_step` after each `scheduler.step` in the block; the instance's own attributes are put back."""
-    step, own = scheduler.step, scheduler.__dict__.get("step")
-
-    @functools.wraps(step)  # pipelines look at its signature
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = step(*args, **kwargs)
-        after_step()
-        return result
-
-    scheduler.step = wrapped
-    try:
-        yield
-    finally:
-        if own is None:
-            del scheduler.step
-        else:
-            scheduler.step = own
-
-
-@contextmanager
-def _quiet(pipe: Any) -> Iterator[None]:
-    """Show no progress bar in the block."""
-    before = getattr(pipe, "_progress_bar_config", None)
-    pipe.set_progress_bar_config(**{**(before or {}), "disable": True})
-    try:
-        yield
-    finally:
-        if before is None:
-            del pipe._progress_bar_config
-        else:
-            pipe._progress_bar_config = before

@@ -54,6 +54,17 @@ def _with_rows(prediction: Any, rows: Sequence[int], parts: Iterator[Tensor]) ->
             return type(prediction)(**{name: _with_rows(item, rows, parts) for name, item in prediction.items()})
 
 
+def first_rows(prediction: Any, count: int) -> Any:
+    """Return the prediction of the first `count` rows."""
+    match prediction:
+        case Tensor() | list():
+            return prediction[:count]
+        case tuple():
+            return tuple(first_rows(item, count) for item in prediction)
+        case _:
+            return type(prediction)(**{name: first_rows(item, count) for name, item in prediction.items()})
+
+
 def is_finite(prediction: Any) -> bool:
     """Whether a prediction holds neither NaN nor infinity."""
     if isinstance(prediction, Tensor):

@@ -6,6 +6,6 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="PixArt",
-    pipelines=("PixArtAlphaPipeline", "PixArtSigmaPipeline"),
+    pipelines=("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
     note="these pipelines have no callback_on_step_end",
 )

@@ -6,7 +6,7 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Sana",
-    pipelines=("SanaPipeline",),
+    pipelines=("SanaPipeline", "SanaPAGPipeline"),
     template_tokens=2,
     fixed_arguments=("complex_human_instruction",),
 )

@@ -6,8 +6,15 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Stable Diffusion 1.x, 2.x",
-    pipelines=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+    pipelines=(
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionPAGPipeline",
+        "StableDiffusionPAGImg2ImgPipeline",
+        "StableDiffusionPAGInpaintPipeline",
+    ),
     reference_pipelines=("StableDiffusionPipeline",),
     takes_embeddings=True,
-    note="the gate reads the prompt, not the start picture",
+    note="the gate reads the prompt, not the start picture or an IP-Adapter's",
 )

@@ -6,7 +6,13 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Stable Diffusion 3, 3.5",
-    pipelines=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
+    pipelines=(
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+        "StableDiffusion3PAGPipeline",
+        "StableDiffusion3PAGImg2ImgPipeline",
+    ),
     encoders=(
         ("tokenizer", "text_encoder"),
         ("tokenizer_2", "text_encoder_2"),

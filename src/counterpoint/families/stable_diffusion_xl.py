@@ -6,7 +6,14 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Stable Diffusion XL",
-    pipelines=("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
+    pipelines=(
+        "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        "StableDiffusionXLPAGPipeline",
+        "StableDiffusionXLPAGImg2ImgPipeline",
+        "StableDiffusionXLPAGInpaintPipeline",
+    ),
     encoders=(("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")),
     note="the gate reads the prompt, not the start picture",
 )

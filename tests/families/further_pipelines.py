@@ -1,0 +1,84 @@
+"""Tiny pipelines beside `conftest`'s: with a ControlNet, with perturbed attention, and families of later date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from torch.nn import Module
+
+
+def control_net(unet: Any) -> Any:
+    """Return a ControlNet for a UNet; its zero convolutions are made loud, or it would say nothing."""
+    torch.manual_seed(6)
+    network = diffusers.ControlNetModel.from_unet(
+        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(16, 32)
+    )
+    with torch.no_grad():
+        for zero in (*network.controlnet_down_blocks, network.controlnet_mid_block):
+            zero.weight.normal_(std=0.3)
+        network.controlnet_cond_embedding.conv_out.weight.normal_(std=0.3)
+    return network.eval()
+
+
+def glm_text() -> Any:
+    torch.manual_seed(3)
+    config = transformers.GlmConfig(
+        vocab_size=80, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, max_position_embeddings=1024, pad_token_id=0,
+    )  # fmt: skip
+    encoder = transformers.GlmModel(config).eval()
+    with torch.no_grad():
+        encoder.get_input_embeddings().weight.normal_(std=1.0)
+    return encoder
+
+
+def cog_view_3_transformer() -> Module:
+    torch.manual_seed(4)
+    return diffusers.CogView3PlusTransformer2DModel(
+        patch_size=2, in_channels=4, num_layers=1, attention_head_dim=4, num_attention_heads=4, out_channels=4,
+        text_embed_dim=32, time_embed_dim=8, condition_dim=2, pos_embed_max_size=8, sample_size=8,
+    ).eval()  # fmt: skip
+
+
+def cog_view_4_transformer() -> Module:
+    torch.manual_seed(4)
+    return diffusers.CogView4Transformer2DModel(
+        patch_size=2, in_channels=4, num_layers=2, attention_head_dim=4, num_attention_heads=4, out_channels=4,
+        text_embed_dim=32, time_embed_dim=8, condition_dim=4,
+    ).eval()  # fmt: skip
+
+
+def lumina_transformer() -> Module:
+    torch.manual_seed(4)
+    return diffusers.LuminaNextDiT2DModel(
+        sample_size=4, patch_size=2, in_channels=4, hidden_size=24, num_layers=2, num_attention_heads=3,
+        num_kv_heads=1, multiple_of=16, learn_sigma=True, qk_norm=True, cross_attention_dim=8,
+    ).eval()  # fmt: skip
+
+
+def kandinsky_3_unet() -> Module:
+    torch.manual_seed(4)
+    return diffusers.Kandinsky3UNet(
+        in_channels=4, time_embedding_dim=4, groups=2, attention_head_dim=4, layers_per_block=3,
+        block_out_channels=(32, 64), cross_attention_dim=4, encoder_hid_dim=32,
+    ).eval()  # fmt: skip
+
+
+def movq() -> Module:
+    torch.manual_seed(1)
+    return diffusers.VQModel(
+        block_out_channels=[32, 64], down_block_types=["DownEncoderBlock2D", "AttnDownEncoderBlock2D"], in_channels=3,
+        latent_channels=4, layers_per_block=1, norm_num_groups=8, norm_type="spatial", num_vq_embeddings=12,
+        out_channels=3, up_block_types=["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], vq_embed_dim=4,
+    ).eval()  # fmt: skip
+
+
+def bria_transformer() -> Module:
+    torch.manual_seed(4)
+    return diffusers.BriaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=None, axes_dims_rope=[0, 4, 4],
+    ).eval()  # fmt: skip
