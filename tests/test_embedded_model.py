@@ -13,10 +13,10 @@ from diffusers import StableDiffusionPipeline
 
 from counterpoint import SafePipeline, embedded_model_path
 from counterpoint.bench.cases import scenes_cases
+from counterpoint.calls import default_guidance
 from counterpoint.embedded import GUIDANCE_SCALE, is_embedded, recogniser_path
 from counterpoint.recognisers import Recogniser
 from counterpoint.scenes.vocabulary import BACKGROUNDS, OBJECTS, SUBJECTS
-from counterpoint.server.drawing import default_guidance
 
 MAX_BYTES = 95_000_000
 STEPS = 4

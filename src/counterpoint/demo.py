@@ -1,7 +1,8 @@
 """`python -m counterpoint.demo --out demo`: the same seeds plain and along the dial, on one sheet.
 
 The second half of the prompts holds mild proxies of unsafe ones, so that the gate has work to do;
-the plain column shows what the model draws without it.
+the plain column shows what the model draws without it. Files say that they are synthetic in their metadata
+only: the harmless rows are to be the plain pictures, pixel by pixel.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Annotated
 import typer
 
 from counterpoint.cli import drawing, options
-from counterpoint.png import require_new, save_png
+from counterpoint.png import require_new, write_file
+from counterpoint.provenance.marking import METADATA_ONLY
 from counterpoint.sheet import contact_sheet
 
 PROMPTS = (
@@ -53,7 +55,7 @@ def demo(
                     )
                     facts = drawing.report_dict(report)
                     record = plan.record(safe.pipe, seed=seed + y, report=facts)
-                    save_png(image, path, record, overwrite=overwrite)
+                    write_file(path, METADATA_ONLY.encode(image, record), overwrite=overwrite)
                     row.append(image)
                     texts.append(f"{report.action}, w {report.weight:.2f}")
                     panels.append({"prompt": prompt, "seed": seed + y, "level": level, "report": facts})
@@ -66,7 +68,8 @@ def demo(
             captions=captions,
         )
         whole = drawing.Plan(prompt="\n".join(PROMPTS), safe_prompt=None, steps=steps, model=model, save_prompt=True)
-        save_png(sheet, sheet_path, whole.record(safe.pipe, seed=seed, panels=tuple(panels)), overwrite=overwrite)
+        record = whole.record(safe.pipe, seed=seed, panels=tuple(panels))
+        write_file(sheet_path, METADATA_ONLY.encode(sheet, record), overwrite=overwrite)
         typer.echo(f"{sheet_path}  ({len(panels)} pictures beside it)")
 
 

@@ -56,7 +56,7 @@ class PictureRecord:
     model: str
     """Name of the model: its hub name, or the last part of its folder's path."""
     report: dict[str, Any] | None = None
-    """`SafetyReport` as a dictionary; None for a contact sheet."""
+    """`SafetyReport` as a dictionary; None for a contact sheet, and for a picture that is not finished."""
     panels: tuple[dict[str, Any], ...] = ()
     """One entry a panel of a contact sheet, with its own report."""
     prompt: str | None = None
@@ -103,7 +103,15 @@ def save_png(image: Image.Image, path: Path, record: PictureRecord, *, overwrite
     Raises:
         InvalidInput: The file exists and `overwrite` is False, or it cannot be written.
     """
-    content = encode_png(image, record)
+    write_file(path, encode_png(image, record), overwrite=overwrite)
+
+
+def write_file(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write a whole file.
+
+    Raises:
+        InvalidInput: The file exists and `overwrite` is False, or it cannot be written.
+    """
     try:
         with path.open("wb" if overwrite else "xb") as file:
             file.write(content)

@@ -140,7 +140,7 @@ def test_a_picture_of_nan_gives_503(
 
 
 @pytest.mark.parametrize(
-    "place", ["counterpoint.server.answers.encode_picture", "counterpoint.server.drawing._step_callback"]
+    "place", ["counterpoint.provenance.marking.encode_picture", "counterpoint.server.drawing.step_callback"]
 )
 def test_the_servers_own_parts_fail_closed_too(
     server: Running, place: str, original: np.ndarray, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,9 @@
-"""Bounded, drained, cancelled; and the same bytes alone and in company."""
+"""Bounded, drained, cancelled; and the same pictures alone and in company."""
 
 from __future__ import annotations
 
+import base64
+import io
 import signal
 import socket
 import subprocess
@@ -14,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 import counterpoint
 from tests.server.conftest import KEY, MILD, RISKY, Running, running, until
@@ -41,16 +45,23 @@ def send(server: Running, count: int, **fields: Any) -> tuple[ThreadPoolExecutor
     return pool, [pool.submit(server.draw, MILD, seed=index, **fields) for index in range(count)]
 
 
-def test_alone_and_in_company_the_bytes_are_the_same(tiny: Callable[[str], Any]) -> None:
+def pixels_of(answer: dict[str, Any]) -> np.ndarray:
+    data = base64.b64decode(answer["data"][0]["b64_json"])
+    return np.asarray(Image.open(io.BytesIO(data)), dtype=int)
+
+
+def test_alone_and_in_company_the_pictures_are_the_same_to_one_level(tiny: Callable[[str], Any]) -> None:
+    """Some processors' kernels add in another order in a larger batch: docs/server.md promises no more."""
     asks = [(prompt, seed) for prompt in (MILD, RISKY) for seed in range(4)]
     with running(tiny, max_batch=1) as server:
-        alone = [server.draw(prompt, seed=seed).json()["data"][0]["sha256"] for prompt, seed in asks]
+        alone = [pixels_of(server.draw(prompt, seed=seed).json()) for prompt, seed in asks]
     with running(tiny, max_batch=8, batch_wait_ms=1000, exact_seeds=False) as server, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda ask: server.draw(ask[0], seed=ask[1]).json(), asks))
         batches = server.service.metrics.batch_pictures.labels(model="tiny")
         assert batches._sum.get() == 8 and batches._buckets[0].get() == 0  # no picture was drawn alone
-    assert [answer["data"][0]["sha256"] for answer in answers] == alone
-    assert len(set(alone)) == 8
+    differences = [[np.abs(pixels_of(answer) - other).max() for other in alone] for answer in answers]
+    assert all(row[number] <= 1 for number, row in enumerate(differences))
+    assert all(row[other] > 1 for number, row in enumerate(differences) for other in range(8) if other != number)
 
 
 def test_a_named_seed_is_drawn_alone_unless_the_operator_says_otherwise(tiny: Callable[[str], Any]) -> None:

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from counterpoint.gate_settings import fit_gate
+from counterpoint.pipeline import SafePipeline
 from counterpoint.server.config import load_settings
 from counterpoint.server.errors import ApiError
 from counterpoint.server.moderation import COUNTERPARTS
 from tests.server.conftest import running
+from tests.server.test_faults import Looker, wrap_with
 
 PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
@@ -43,10 +47,29 @@ def test_the_examples_run(tiny: Callable[[str], Any]) -> None:
         assert server.draw("a dog in a forest", **json.loads(safety)).status_code == 200
 
 
-def test_the_settings_file_is_valid(tmp_path: Path) -> None:
-    (example,) = blocks("toml")
-    (tmp_path / "server.toml").write_text(example)
-    assert load_settings(tmp_path / "server.toml").min_safety == 0.5
+def test_the_example_of_edits_and_events_runs(
+    tiny: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.effect_noise((32, 32), 60).convert("RGB").save("room.png")
+    (code,) = blocks("py")
+    with running(tiny, steps=8, wrap=wrap_with(Looker())) as server:
+        names: dict[str, Any] = {"client": server.client()}
+        exec(compile(code, "docs/server.md", "exec"), names)
+    assert names["edited"].data[0].safety["action"] == "steered"
+    assert names["event"].type == "image_generation.completed"
+
+
+def test_the_settings_files_are_valid(
+    tmp_path: Path, tiny: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gate = fit_gate(SafePipeline(tiny("tiny")).text, ["a knife"], ["a flower"], max_false_alarms=0.5)
+    Path("gate.json").write_text(json.dumps(gate.to_json()))
+    for example in blocks("toml"):
+        (tmp_path / "server.toml").write_text(example)
+        assert load_settings(tmp_path / "server.toml").min_safety == 0.5
+    assert len(blocks("toml")) == 2
 
 
 def test_all_error_codes_and_categories_are_documented() -> None:

@@ -1,7 +1,8 @@
-"""Measure the invisible mark on composed pictures of the scenes world: found, faint, and no false alarms.
+"""Measure the invisible mark on pictures of the scenes world: found, faint, and no false alarms.
 
-Example:
+Examples:
     python -m counterpoint.bench.watermark --sprites icons/flat --out docs/results/watermark.json
+    python -m counterpoint.bench.watermark --steps 4 --count 1000 --out docs/results/watermark-model.json
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from counterpoint.embedded import GUIDANCE_SCALE
+from counterpoint.loading import load_pipe
 from counterpoint.provenance.watermark import THRESHOLD, correlate, detect, embed, tile_sums
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.scenes.compose import compose
@@ -28,8 +33,10 @@ from counterpoint.scenes.world import Scene
 SIDES = (128, 192, 256, 512)
 KEYS_TRIED = 100
 """Keys that each unmarked picture is tried with, for false alarms."""
-NOTES = """Composed pictures of the scenes world (flat art, the hardest kind for a faint mark), sides 128, 192, 256 and
-512 pixels in equal parts. A picture counts as marked from z = {threshold} on. "False alarms" are unmarked ones, each
+COMPOSED = """Composed pictures of the scenes world (flat art, the hardest kind for a faint mark), sides 128, 192, 256
+and 512 pixels in equal parts."""
+DRAWN = """Pictures that the embedded model drew of random scenes in {steps} steps, as it draws them: {side} pixels."""
+NOTES = """A picture counts as marked from z = {threshold} on. "False alarms" are unmarked ones, each
 tried with {keys} keys, the default one among them. Scaling to half and back stands for a thumbnail that is enlarged
 again. A crop by 8 pixels from the left and the top moves the pattern's tile and one by 3 pixels moves its grid: neither
 is found, and no crop or scale is searched for. The mark is a marker: who knows the key can remove it, and the default
@@ -39,27 +46,54 @@ key is public."""
 def main() -> None:
     """Run the measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--sprites", type=Path, help="folder of flat SVG files: composed pictures")
+    source.add_argument("--steps", type=int, help="pictures of the embedded model, at so many steps")
     parser.add_argument("--count", type=int, default=400, help="pictures (default 400)")
     parser.add_argument("--out", type=Path, default=Path("docs/results/watermark.json"), help="JSON file to write")
     arguments = parser.parse_args()
-    figures = measure(scenes(Sprites(arguments.sprites), arguments.count), arguments.count)
+    if arguments.sprites is not None:
+        pictures, about = scenes(Sprites(arguments.sprites), arguments.count), COMPOSED
+        how = "--sprites icons/flat"
+    else:
+        pipe = load_pipe()
+        pictures, how = drawn(pipe, arguments.count, arguments.steps), f"--steps {arguments.steps}"
+        about = DRAWN.format(steps=arguments.steps, side=pipe.unet.config.sample_size * pipe.vae_scale_factor)
+    figures = measure(pictures, arguments.count)
     write_results(
         arguments.out,
         title="The invisible watermark",
-        command=f"python -m counterpoint.bench.watermark --sprites icons/flat --count {arguments.count}",
+        command=f"python -m counterpoint.bench.watermark {how} --count {arguments.count} --out {arguments.out}",
         figures=figures,
-        notes=NOTES.format(threshold=THRESHOLD, keys=KEYS_TRIED),
+        notes=about + "\n\n" + NOTES.format(threshold=THRESHOLD, keys=KEYS_TRIED),
     )
 
 
 def scenes(sprites: Sprites, count: int) -> Iterator[Image.Image]:
     """Yield random scenes; the sides take turns."""
     rng = random.Random(0)
-    subjects, objects, backgrounds = sorted(SUBJECTS), [None, *sorted(OBJECTS)], sorted(BACKGROUNDS)
     for index in range(count):
-        scene = Scene(subject=rng.choice(subjects), object=rng.choice(objects), background=rng.choice(backgrounds))
+        scene = _scene(rng)
         yield Image.fromarray(compose(scene, sprites, rng, size=SIDES[index % len(SIDES)]))
+
+
+def drawn(pipe: Any, count: int, steps: int) -> Iterator[Image.Image]:
+    """Yield pictures of random scenes that the embedded model draws; picture k has seed k."""
+    rng = random.Random(0)
+    for seed in range(count):
+        scene = _scene(rng)
+        thing = f" with a {scene.object}" if scene.object else ""
+        yield pipe(
+            f"a {scene.subject}{thing}, {scene.background}",
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE_SCALE,
+            generator=torch.Generator("cpu").manual_seed(seed),
+        ).images[0]
+
+
+def _scene(rng: random.Random) -> Scene:
+    subjects, objects, backgrounds = sorted(SUBJECTS), [None, *sorted(OBJECTS)], sorted(BACKGROUNDS)
+    return Scene(subject=rng.choice(subjects), object=rng.choice(objects), background=rng.choice(backgrounds))
 
 
 def changes() -> dict[str, Callable[[Image.Image], Image.Image]]:

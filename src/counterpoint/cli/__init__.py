@@ -19,6 +19,7 @@ from counterpoint.cli.generate import generate
 from counterpoint.cli.inspect import inspect
 from counterpoint.cli.levels import levels
 from counterpoint.cli.serve import serve
+from counterpoint.cli.ui import ui
 
 app = typer.Typer(
     name="counterpoint",
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (generate, compare, check, levels, families, inspect, serve):
+for command in (generate, compare, check, levels, families, inspect, serve, ui):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.command(epilog=calibrate_command.EPILOG)(calibrate_command.calibrate)

@@ -19,6 +19,7 @@ STAGES = ("generate", "judge", "report")
 RUN_EXAMPLES = """Examples:\n
 counterpoint bench run scenes-smoke --out runs/smoke\n
 counterpoint bench run my-grid.yaml --out runs/mine --limit 100 --shard 2/8 --stage generate\n
+counterpoint bench run my-grid.yaml --out runs/mine --executor ray --workers 4\n
 counterpoint bench run i2p --model path/to/model --data prompts --out runs/i2p --set size=model --dry-run"""
 
 
@@ -32,6 +33,11 @@ def run(
     shard: Annotated[str, typer.Option(help="I/N: this process draws and judges part I of N.")] = "1/1",
     stage: Annotated[list[str] | None, typer.Option(help="generate, judge or report; may be given again.")] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe, as steps=10.")] = None,
+    executor: Annotated[str, typer.Option(help="Who draws: local or ray, a cluster.")] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Workers on the cluster, from 1.", show_default="one a GPU, else one a core but one"),
+    ] = None,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Draw again what failed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much there is to do, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
@@ -39,7 +45,8 @@ def run(
     """Draw what a recipe asks for, judge it and write the report.
 
     The folder keeps every finished picture: run the same command again after an interruption, and nothing is
-    drawn twice. Shards share one folder; run the stage `report` once, at the end.
+    drawn twice. Shards share one folder; run the stage `report` once, at the end. `--executor ray` draws on the
+    cluster of RAY_ADDRESS, or on this machine, into the same folder.
     """
     with options.exit_codes():
         stages = _stages(stage)
@@ -54,10 +61,11 @@ def run(
         if limit is not None:
             chosen = _limited(chosen, limit)
         part = parse_shard(shard)
+        who = _executor(executor, workers)
         if dry_run:
             _say(dataclasses.asdict(estimate(chosen, out, part)), as_json)
             return
-        outcome = run_recipe(chosen, out, stages=stages, shard=part, retry_errors=retry_errors)
+        outcome = run_recipe(chosen, out, stages=stages, shard=part, retry_errors=retry_errors, executor=who)
         told = dataclasses.asdict(outcome) | ({"report": str(out / "report.html")} if "report" in stages else {})
         _say(told, as_json)
         if outcome.failed or outcome.lacking:
@@ -77,11 +85,49 @@ def report(
         _say({"report": str(write_report(folder))}, as_json)
 
 
+@bench.command(epilog="Example:\n\ncounterpoint bench speed --model sd15-random --steps 3 --rounds 3 --out sd15.json")
+def speed(
+    out: Annotated[Path, typer.Option(help="JSON file to write; a page goes beside it.", show_default=False)],
+    model: Annotated[str, typer.Option(help="embedded, sd15-random, or a diffusers folder.")] = "embedded",
+    steps: Annotated[int, typer.Option(help="Denoising steps of a picture, from 1.")] = 25,
+    rounds: Annotated[int, typer.Option(help="Timed pictures of each way, from 1.")] = 10,
+    threads: Annotated[int, typer.Option(help="CPU threads, from 1.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="Ways whose name holds this word; may be given again.")] = None,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Look at peak memory, too.")] = True,
+) -> None:
+    """Time plain, ours, diffusers' SLD and a stock output check in turn; count the denoiser's rows.
+
+    "sd15-random" is a Stable Diffusion 1.x of real size with random weights, made here; it wants 8 GB of memory.
+    """
+    with options.exit_codes():
+        for name, value in (("steps", steps), ("rounds", rounds), ("threads", threads)):
+            if value < 1:
+                raise InvalidInput(name, value, "a whole number from 1")
+        from counterpoint.bench import speed as measured
+
+        measured.run(out, model=model, steps=steps, rounds=rounds, threads=threads, memory=memory, only=only or [])
+        typer.echo(out.with_suffix(".md").read_text(encoding="utf-8").rstrip("\n"))
+
+
 def _stages(given: list[str] | None) -> tuple[Any, ...]:
     for name in given or ():
         if name not in STAGES:
             raise InvalidInput("stage", name, ", ".join(STAGES))
     return tuple(name for name in STAGES if not given or name in given)
+
+
+def _executor(name: str, workers: int | None) -> Any:
+    """Return who draws; None = this process."""
+    if name == "local" and workers is None:
+        return None
+    if name != "ray":
+        field, value = ("workers", workers) if name == "local" else ("executor", name)
+        raise InvalidInput(field, value, "none without --executor ray" if name == "local" else "local, ray")
+    try:
+        from counterpoint.bench.ray_executor import RayExecutor
+    except ImportError as error:
+        raise InvalidInput("executor", name, f"the extra: pip install 'counterpoint[ray]' ({error.name})") from None
+    return RayExecutor(workers=workers)
 
 
 def _changes(given: list[str] | None) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def compare(
 
     The panels are at safety 0, 0.25, 0.5, 0.75 and 1. Where the prompt's gate engages, the
     unsteered one (safety 0) is blurred unless --reveal. That is the gate's verdict on the prompt;
-    no check looks at the picture itself.
+    no check looks at the picture itself. The sheet says that it is synthetic, in its metadata only: its
+    panels are compared by eye, so their pixels stay as drawn.
     """
     with options.exit_codes():
         plan = drawing.Plan(
@@ -48,13 +49,15 @@ def compare(
         )
         if out.suffix.lower() != ".png":
             raise InvalidInput("out", str(out), "a .png file")
-        from counterpoint.png import prompt_sha256, require_new, save_png
+        from counterpoint.png import prompt_sha256, require_new, write_file
+        from counterpoint.provenance.marking import METADATA_ONLY
 
         first = drawing.resolve_seed(seed)
         require_new([out], overwrite=overwrite)
         safe, pictures, panels = _draw_row(plan, seed=first, reveal=reveal)
         sheet = _sheet(plan, pictures, panels, seed=first)
-        save_png(sheet, out, plan.record(safe.pipe, seed=first, panels=tuple(panels)), overwrite=overwrite)
+        record = plan.record(safe.pipe, seed=first, panels=tuple(panels))
+        write_file(out, METADATA_ONLY.encode(sheet, record), overwrite=overwrite)
         if as_json:
             options.print_json(
                 {

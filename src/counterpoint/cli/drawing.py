@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterpoint.calls import default_guidance, step_callback
 from counterpoint.cli import options
 from counterpoint.embedded import GUIDANCE_SCALE
 from counterpoint.interfaces import InvalidInput, SafetyReport
+from counterpoint.loading import fitted_gate, load_pipe
 from counterpoint.png import PictureRecord, prompt_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from counterpoint.pipeline import SafePipeline
+    from counterpoint.provenance.marking import Marking
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 DEFAULT_STEPS = 30
 
 
@@ -63,7 +63,7 @@ class Plan:
         """Return the scale that the model is drawn with."""
         if self.guidance_scale is not None:
             return self.guidance_scale
-        return GUIDANCE_SCALE if self.model is None else _default_guidance(pipe)
+        return GUIDANCE_SCALE if self.model is None else default_guidance(pipe)
 
     @property
     def call(self) -> dict[str, Any]:
@@ -86,13 +86,6 @@ class Plan:
             safe_prompt_sha256=None if safe is None else prompt_sha256(safe),
             **extra,
         )
-
-
-def _default_guidance(pipe: Any) -> float:
-    """Return the scale of the guidance that a call without one gets; Qwen-Image has its own name for it."""
-    parameters = inspect.signature(type(pipe).__call__).parameters
-    scales = [parameters[name].default for name in ("guidance_scale", "true_cfg_scale") if name in parameters]
-    return float(next(scale for scale in scales if scale is not None))
 
 
 def resolve_seed(seed: int | None, num: int = 1) -> int:
@@ -119,42 +112,12 @@ def load_safe_pipeline(model: str | None, gate: Path | None = None) -> SafePipel
     """
     from counterpoint.gate_settings import read_gate_settings
 
-    settings = None if gate is None else read_gate_settings(gate)  # a wrong file fails before a model is loaded
-    allowed = "a diffusers folder (with model_index.json), or a hub name as OWNER/NAME"
-    if model is None:
-        from counterpoint.embedded import embedded_model_path
+    gates = [] if gate is None else [read_gate_settings(gate)]  # a wrong file fails before a model is loaded
+    pipe = load_pipe(model, from_hub=True)
 
-        place = embedded_model_path()
-    else:
-        place = model
-        is_local = os.path.exists(model) or not HUB_NAME.fullmatch(model)
-        if is_local and not os.path.isfile(os.path.join(model, "model_index.json")):
-            raise InvalidInput("model", model, allowed)
+    from counterpoint.pipeline import SafePipeline
 
-    import diffusers
-    import torch
-    import transformers
-
-    from counterpoint.families import family_of
-
-    for logging in (diffusers.utils.logging, transformers.utils.logging):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-    try:
-        # One dtype for all parts: text encoders would else keep the checkpoint's own.
-        pipe = diffusers.DiffusionPipeline.from_pretrained(place, dtype=torch.float32)
-    except Exception as error:  # the hub, the files and their parsers raise all kinds
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidInput("model", model or "embedded", f"{allowed}; loading failed: {reason}") from error
-    if torch.cuda.is_available():
-        pipe = pipe.to("cuda")
-    pipe.set_progress_bar_config(disable=True)
-
-    from counterpoint.pipeline import SafePipeline, text_space
-
-    if settings is None:
-        return SafePipeline(pipe)
-    return SafePipeline(pipe, detector=settings.gate(text_space(pipe, family_of(pipe))))
+    return SafePipeline(pipe, detector=fitted_gate(pipe, gates))
 
 
 def draw(
@@ -175,23 +138,25 @@ def draw(
         safe_prompt=plan.safe_prompt,
         generator=torch.Generator("cpu").manual_seed(seed),  # the same noise on every device
         **plan.call,
-        **_step_callback(safe.pipe, on_step),
+        **step_callback(safe.pipe, on_step),
     )
     return output.images[0], output.safety[0]
 
 
-def _step_callback(pipe: Any, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Return the argument that has the pipeline call `on_step` after each step; PixArt has an old one only."""
+def marking(*, no_watermark: bool, certificate: Path | None, key: Path | None) -> Marking:
+    """Return how the pictures of a command are marked.
 
-    def step_end(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-        on_step()
-        return {}
+    Raises:
+        InvalidInput: The certificate comes without its key, or they cannot be read or do not fit.
+    """
+    from counterpoint.provenance.manifest import read_credentials
+    from counterpoint.provenance.marking import Marking
+    from counterpoint.provenance.watermark import DEFAULT_KEY
 
-    def callback(step: int, timestep: Any, latents: Any) -> None:
-        on_step()
-
-    known = inspect.signature(type(pipe).__call__).parameters
-    return {name: f for name, f in (("callback_on_step_end", step_end), ("callback", callback)) if name in known}
+    if (certificate is None) != (key is None):
+        raise InvalidInput("c2pa_key", key, "together with c2pa_certificate, or neither")
+    credentials = None if certificate is None or key is None else read_credentials(certificate, key)
+    return Marking(watermark_key=None if no_watermark else DEFAULT_KEY, credentials=credentials)
 
 
 def report_dict(report: SafetyReport) -> dict[str, Any]:

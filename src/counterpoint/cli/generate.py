@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from counterpoint.cli import drawing, options
 from counterpoint.interfaces import InvalidInput, SafetyFailure
+
+if TYPE_CHECKING:
+    from counterpoint.provenance.marking import Marking
 
 
 def generate(
@@ -24,9 +28,16 @@ def generate(
     out: Annotated[Path, typer.Option(help="A .png file (one picture) or a folder.")] = Path("."),
     overwrite: options.Overwrite = False,
     save_prompt: options.SavePrompt = False,
+    no_watermark: options.NoWatermark = False,
+    c2pa_certificate: options.C2paCertificate = None,
+    c2pa_key: options.C2paKey = None,
     as_json: options.Json = False,
 ) -> None:
-    """Draw pictures; unsafe prompts are steered by the safe stream."""
+    """Draw pictures; unsafe prompts are steered by the safe stream.
+
+    Each file says that it is synthetic and how it was made, and its pixels carry an invisible watermark (unless
+    --no-watermark; pictures with a side below 64 pixels have no room for one). `counterpoint inspect` reads both.
+    """
     with options.exit_codes():
         plan = drawing.Plan(
             prompt=prompt,
@@ -44,8 +55,9 @@ def generate(
         from counterpoint.png import prompt_sha256, require_new
 
         dial = resolve_safety(safety)
+        marking = drawing.marking(no_watermark=no_watermark, certificate=c2pa_certificate, key=c2pa_key)
         require_new(list(targets.values()), overwrite=overwrite)
-        images, failures = _draw_all(plan, targets, safety=dial, overwrite=overwrite)
+        images, failures = _draw_all(plan, targets, marking, safety=dial, overwrite=overwrite)
         if as_json:
             options.print_json(
                 {
@@ -76,9 +88,9 @@ def _targets(out: Path, seeds: range) -> dict[int, Path]:
 
 
 def _draw_all(
-    plan: drawing.Plan, targets: dict[int, Path], *, safety: float, overwrite: bool
+    plan: drawing.Plan, targets: dict[int, Path], marking: Marking, *, safety: float, overwrite: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    from counterpoint.png import save_png
+    from counterpoint.png import write_file
 
     safe = drawing.load_safe_pipeline(plan.model, plan.gate)
     images: list[dict[str, Any]] = []
@@ -87,19 +99,24 @@ def _draw_all(
         for seed, path in targets.items():
             try:
                 image, report = drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step)
-            except SafetyFailure as error:
-                failures.append({"seed": seed, "error": str(error), "report": None})
+                facts = drawing.report_dict(report)
+                if report.action == "blocked":
+                    error = "blocked by the model's own picture check"
+                    failures.append({"seed": seed, "error": error, "report": facts})
+                    continue
+                how = marking if marking.has_room(image) else replace(marking, watermark_key=None)
+                content = how.encode(image, plan.record(safe.pipe, seed=seed, report=facts))
+            except SafetyFailure as failure:  # drawing, or a picture that drowns the mark
+                failures.append({"seed": seed, "error": str(failure), "report": None})
                 continue
-            facts = drawing.report_dict(report)
-            if report.action == "blocked":
-                failures.append({"seed": seed, "error": "blocked by the model's own picture check", "report": facts})
-                continue
-            save_png(image, path, plan.record(safe.pipe, seed=seed, report=facts), overwrite=overwrite)
-            images.append({"path": str(path), "seed": seed, "report": facts})
+            write_file(path, content, overwrite=overwrite)
+            watermark = how.watermark_key is not None
+            images.append({"path": str(path), "seed": seed, "watermark": watermark, "report": facts})
     return images, failures
 
 
 def _line(image: dict[str, Any]) -> str:
     report = image["report"]
     how = f"  weight {report['weight']:.2f}  tau {report['tau']:.2f}" if report["action"] == "steered" else ""
-    return f"{image['path']}  seed {image['seed']}  {report['action']}{how}"
+    mark = "" if image["watermark"] else "  without watermark"
+    return f"{image['path']}  seed {image['seed']}  {report['action']}{how}{mark}"

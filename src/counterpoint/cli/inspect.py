@@ -20,9 +20,10 @@ def inspect(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Read a picture's metadata and its invisible watermark.
+    """Read a picture's metadata, its C2PA manifest and its invisible watermark.
 
-    The exit code is 0 whatever the file says. Metadata can be written and removed by anyone.
+    The exit code is 0 whatever the file says. Metadata can be written and removed by anyone. A "Valid" manifest
+    says that the file is what its signer signed, "Trusted" that the signer stands on a trust list, too.
 
     Example: counterpoint inspect chef.png --json
     """
@@ -48,9 +49,19 @@ def _lines(found: Inspection) -> list[str]:
         f"synthetic   {'yes' if found.is_synthetic else 'nothing says so'}",
         f"source      {found.source_type or 'not named'}",
         f"watermark   {mark} ({found.watermark_z:.1f} standard deviations)",
+        f"manifest    {_manifest(found)}",
         f"record      {'yes' if record else 'none'}",
     ]
     names = ("model", "scheduler", "steps", "guidance_scale", "seed", "prompt_sha256")
     lines += [f"  {name:<14}  {record[name]}" for name in names if name in record]
     lines += [f"  {name:<14}  {report[name]}" for name in ("action", "safety", "weight", "tau") if name in report]
     return lines
+
+
+def _manifest(found: Inspection) -> str:
+    if not found.reads_manifests:
+        return "not read: pip install 'counterpoint[c2pa]'"
+    if found.manifest is None:
+        return "none"
+    sources = ", ".join(source.rsplit("/", 1)[-1] for source in found.manifest.source_types)
+    return f"{found.manifest.state}, signed by {found.manifest.signer or 'nobody known'}: {sources or 'no source'}"

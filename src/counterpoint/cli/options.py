@@ -40,6 +40,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON; it holds the pro
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 SavePrompt = Annotated[bool, typer.Option("--save-prompt", help="Write the prompt's text into the PNG file.")]
 
+NoWatermark = Annotated[
+    bool, typer.Option("--no-watermark", help="Leave the invisible watermark out; the metadata stays.")
+]
+C2paCertificate = Annotated[
+    Path | None,
+    typer.Option("--c2pa-certificate", help="PEM file to sign a C2PA manifest with.", show_default="no manifest"),
+]
+C2paKey = Annotated[
+    Path | None, typer.Option("--c2pa-key", help="PEM file with the certificate's key.", show_default="no manifest")
+]
+
 
 @contextmanager
 def exit_codes() -> Iterator[None]:

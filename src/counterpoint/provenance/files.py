@@ -2,7 +2,7 @@
 
 All three carry one XMP packet with
 
-    Iptc4xmpExt:DigitalSourceType   IPTC's term for pictures made by a trained model
+    Iptc4xmpExt:DigitalSourceType   IPTC's term for pictures made, or edited, by a trained model
     counterpoint:record             the `PictureRecord` as JSON
 
 PNG files carry the two text chunks of `counterpoint.png` as well. XMP is what libraries and platforms
@@ -27,6 +27,7 @@ from counterpoint.png import CHUNK, PictureRecord, encode_png
 
 FileFormat = Literal["png", "jpeg", "webp"]
 SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+EDITED = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 OURS = "urn:counterpoint:"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -38,7 +39,12 @@ MOST_XMP_BYTES = 60_000
 
 
 def encode_picture(
-    image: Image.Image, record: PictureRecord, file_format: FileFormat = "png", *, quality: int = 90
+    image: Image.Image,
+    record: PictureRecord,
+    file_format: FileFormat = "png",
+    *,
+    quality: int = 90,
+    source_type: str = SYNTHETIC,
 ) -> bytes:
     """Return the file's bytes; the same picture and record give the same bytes.
 
@@ -47,6 +53,7 @@ def encode_picture(
         record: How it was made.
         file_format: png, jpeg or webp.
         quality: 0..100 for jpeg and webp (0 worst); png is lossless and takes no notice.
+        source_type: IPTC's term: SYNTHETIC, or EDITED for a picture that began as somebody's.
 
     Raises:
         InvalidInput: An argument is not allowed, or the record is too long for a file.
@@ -55,7 +62,7 @@ def encode_picture(
         raise InvalidInput("file_format", file_format, ", ".join(get_args(FileFormat)))
     if not 0 <= quality <= 100:
         raise InvalidInput("quality", quality, "0..100")
-    packet = _packet(record)
+    packet = _packet(record, source_type)
     if len(packet) > MOST_XMP_BYTES:
         raise InvalidInput("record", f"{len(packet)} bytes", f"at most {MOST_XMP_BYTES} bytes as XMP")
     if file_format == "png":
@@ -80,13 +87,13 @@ def read_record(image: Image.Image) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def _packet(record: PictureRecord) -> bytes:
+def _packet(record: PictureRecord, source_type: str) -> bytes:
     fields = json.dumps(dataclasses.asdict(record), allow_nan=False)
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"><rdf:Description rdf:about=""'
         f' xmlns:Iptc4xmpExt="{IPTC_EXTENSION}" xmlns:counterpoint="{OURS}"'
-        f' Iptc4xmpExt:DigitalSourceType="{SYNTHETIC}" counterpoint:record={quoteattr(fields)}/>'
+        f' Iptc4xmpExt:DigitalSourceType="{source_type}" counterpoint:record={quoteattr(fields)}/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
 

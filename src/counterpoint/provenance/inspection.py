@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from counterpoint.interfaces import InvalidInput
-from counterpoint.provenance import watermark
-from counterpoint.provenance.files import SYNTHETIC, read_record, read_source_type
+from counterpoint.provenance import manifest, watermark
+from counterpoint.provenance.files import EDITED, SYNTHETIC, read_record, read_source_type
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MOST_PIXELS = 64_000_000
@@ -25,7 +25,7 @@ class Inspection:
     width: int
     height: int
     is_synthetic: bool
-    """True where the metadata names a trained model as the source, or the pixels carry the mark."""
+    """True where metadata or a whole manifest names a trained model as the source, or the pixels carry the mark."""
     source_type: str | None
     """IPTC's DigitalSourceType, None where the file names none."""
     record: dict[str, Any] | None
@@ -33,6 +33,10 @@ class Inspection:
     watermark_z: float
     """Strength of the mark in standard deviations, see `watermark.detect`."""
     has_watermark: bool
+    manifest: manifest.Manifest | None
+    """The C2PA manifest; None where the file holds none, or nobody can read it here."""
+    reads_manifests: bool
+    """Whether the extra that reads manifests is installed."""
 
 
 def inspect_file(path: Path, *, key: bytes = watermark.DEFAULT_KEY) -> Inspection:
@@ -51,22 +55,27 @@ def inspect_file(path: Path, *, key: bytes = watermark.DEFAULT_KEY) -> Inspectio
             if image.width * image.height > MOST_PIXELS:
                 raise InvalidInput("file", f"{image.width}x{image.height} pixels", allowed)
             image.load()
-            return _inspect(image, key)
+            return _inspect(image, path.read_bytes(), key)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput("file", str(path), allowed) from error
 
 
-def _inspect(image: Image.Image, key: bytes) -> Inspection:
+def _inspect(image: Image.Image, content: bytes, key: bytes) -> Inspection:
     source_type, strength = read_source_type(image), watermark.detect(image, key=key)
+    file_format = str(image.format).lower()
+    found = manifest.read(content, file_format) if manifest.can_read() else None
+    named = {source_type, *(found.source_types if found is not None and found.is_whole else ())}
     return Inspection(
-        file_format=str(image.format).lower(),
+        file_format=file_format,
         width=image.width,
         height=image.height,
-        is_synthetic=source_type == SYNTHETIC or strength >= watermark.THRESHOLD,
+        is_synthetic=bool(named & {SYNTHETIC, EDITED}) or strength >= watermark.THRESHOLD,
         source_type=source_type,
         record=read_record(image),
         watermark_z=strength,
         has_watermark=strength >= watermark.THRESHOLD,
+        manifest=found,
+        reads_manifests=manifest.can_read(),
     )

@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from counterpoint.calls import default_guidance
 from counterpoint.interfaces import SafetyReport
 from counterpoint.png import PictureRecord, prompt_sha256
-from counterpoint.provenance import watermark
-from counterpoint.provenance.files import encode_picture
-from counterpoint.server.config import Settings
+from counterpoint.provenance.marking import Marking
 from counterpoint.server.errors import blocked
 from counterpoint.server.policy import Plan
 
@@ -21,25 +20,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def answer(
-    plan: Plan,
-    drawn: Sequence[tuple[Image, SafetyReport]],
-    operator: Settings,
-    *,
-    guidance_scale: float,
-    scheduler: str,
-) -> dict[str, Any]:
+def answer(plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Marking, pipe: Any) -> dict[str, Any]:
     """Return the answer's body; a blocked picture's place holds no picture, and its reason.
 
     Args:
         plan: What was asked for.
         drawn: Pictures and reports, in the order of their seeds.
-        operator: Whether and how pictures are marked.
-        guidance_scale: The scale in effect; 1 = off.
-        scheduler: Class of the scheduler.
+        marking: How pictures are marked.
+        pipe: The pipeline that drew them.
 
     Raises:
         ApiError: All pictures were blocked.
+        InvalidInput: The model's own size is too small for the watermark.
         SafetyFailure: A picture could not be marked.
     """
     reports = [report for _, report in drawn]
@@ -50,7 +42,7 @@ def answer(
     return {
         "created": int(time.time()),
         "data": [
-            _entry(plan, image, report, plan.seed + index, operator, guidance_scale, scheduler)
+            _entry(plan, image, report, plan.seed + index, marking, pipe)
             for index, (image, report) in enumerate(drawn)
         ],
         "background": "opaque",
@@ -59,35 +51,59 @@ def answer(
         "size": f"{width}x{height}",
         "model": plan.model,
         "settings": {
-            "seed": plan.seed, "num_inference_steps": settings.steps, "guidance_scale": guidance_scale,
+            "seed": plan.seed, "num_inference_steps": settings.steps, "guidance_scale": _guidance(plan, pipe),
             "safety": settings.safety, "on_unsafe": settings.on_unsafe,
             "on_unsafe_prompt": "block" if plan.blocks_prompt else "steer",
+            **({"strength": settings.strength} if plan.is_edit else {}),
         },
     }  # fmt: skip
 
 
-def _entry(
-    plan: Plan, image: Image, report: SafetyReport, seed: int, operator: Settings, guidance_scale: float, scheduler: str
-) -> dict[str, Any]:
+def picture_file(
+    plan: Plan, image: Image, *, seed: int, report: dict[str, Any] | None, marking: Marking, pipe: Any
+) -> bytes:
+    """Return the marked file of one picture.
+
+    Args:
+        plan: What was asked for.
+        image: The picture.
+        seed: Its own.
+        report: What was done to it; None for one that is not finished.
+        marking: How it is marked.
+        pipe: The pipeline that drew it.
+
+    Raises:
+        InvalidInput: The model's own size is too small for the watermark.
+        SafetyFailure: It could not be marked.
+    """
+    safe_prompt = plan.settings.safe_prompt
+    record = PictureRecord(
+        prompt_sha256=prompt_sha256(plan.prompt), seed=seed, steps=plan.settings.steps,
+        guidance_scale=_guidance(plan, pipe), scheduler=type(pipe.scheduler).__name__, model=plan.model, report=report,
+        safe_prompt_sha256=None if safe_prompt is None else prompt_sha256(safe_prompt),
+    )  # fmt: skip
+    return marking.encode(image, record, plan.file_format, quality=plan.quality, is_edit=plan.is_edit)
+
+
+def _entry(plan: Plan, image: Image, report: SafetyReport, seed: int, marking: Marking, pipe: Any) -> dict[str, Any]:
     told = dataclasses.asdict(report)
     if report.action == "blocked":
         return {"b64_json": None, "seed": seed, "sha256": None, "safety": told}
     # Seconds differ from call to call: the same request is to give the same bytes.
     kept = told | {"cost": {name: value for name, value in told["cost"].items() if name != "seconds"}}
-    record = PictureRecord(
-        prompt_sha256=prompt_sha256(plan.prompt), seed=seed, steps=plan.settings.steps, guidance_scale=guidance_scale,
-        scheduler=scheduler, model=plan.model, report=kept,
-        safe_prompt_sha256=None if plan.settings.safe_prompt is None else prompt_sha256(plan.settings.safe_prompt),
-    )  # fmt: skip
-    if operator.watermark:
-        image = watermark.embed(image, key=operator.watermark_key.get_secret_value().encode())
-    content = encode_picture(image, record, plan.file_format, quality=plan.quality)
+    content = picture_file(plan, image, seed=seed, report=kept, marking=marking, pipe=pipe)
     return {
         "b64_json": base64.b64encode(content).decode(),
         "seed": seed,
         "sha256": hashlib.sha256(content).hexdigest(),
         "safety": told,
     }
+
+
+def _guidance(plan: Plan, pipe: Any) -> float:
+    """Return the scale in effect; 1 = off."""
+    scale = plan.settings.guidance_scale
+    return default_guidance(pipe) if scale is None else scale
 
 
 def _categories(reports: Sequence[SafetyReport]) -> list[str]:

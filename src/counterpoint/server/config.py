@@ -9,21 +9,50 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from counterpoint.engines.local_weight import LocalWeight
+from counterpoint.gate_settings import read_gate_settings
 from counterpoint.interfaces import InvalidInput, OnUnsafe
 from counterpoint.levels import resolve_safety
+from counterpoint.loading import PictureDetectorName
+from counterpoint.provenance.manifest import Credentials, read_credentials
+from counterpoint.risk_weight import RiskWeight
 
 ENV_PREFIX = "COUNTERPOINT_"
 EMBEDDED = "embedded"
 SHORTEST_KEY = 16
-PictureDetectorName = Literal["scenes_checker", "open_nsfw", "nudenet"]
 Dial = Annotated[float, PlainValidator(resolve_safety)]
 """A level's name or a number 0..1, resolved to the number."""
+
+
+def _table(name: str, kind: type[Any]) -> Callable[[Any], Any]:
+    """Return the validator of a setting that is a table: the fields of `kind`, each with its own limits."""
+    known = [one.name for one in fields(kind)]
+
+    def read(value: Any) -> Any:
+        if value is None or isinstance(value, kind):
+            return value
+        if not isinstance(value, dict) or not set(value) <= set(known):
+            raise InvalidInput(name, value, f"a table with {', '.join(known)}")
+        try:
+            return kind(**value)
+        except InvalidInput as error:
+            raise InvalidInput(f"{name}.{error.field}", error.value, error.allowed) from None
+        except TypeError:
+            raise InvalidInput(name, value, f"numbers for {', '.join(known)}") from None
+
+    return read
+
+
+Risk = Annotated[RiskWeight | None, PlainValidator(_table("risk", RiskWeight))]
+Local = Annotated[LocalWeight | None, PlainValidator(_table("local", LocalWeight))]
 
 
 class Settings(BaseSettings):
@@ -54,10 +83,29 @@ class Settings(BaseSettings):
         (),
         description="Who looks at finished pictures: `scenes_checker` (embedded model only), `open_nsfw`, `nudenet`.",
     )
+    gates: tuple[Path, ...] = Field(
+        (),
+        description="Files of `counterpoint calibrate`: each model takes the one fitted to its text encoder, and does "
+        "not start without; none = the standard gate.",
+    )
+    risk: Risk = Field(
+        None,
+        description="Table with `floor`, `low`, `high`: the weight of the mix follows the gate's score, from `floor` "
+        "at the score `low` to the level's own at `high`.",
+    )
+    local: Local = Field(
+        None,
+        description="Table with `threshold`, `softness`, `smooth`: mix only where the two streams disagree.",
+    )
+    reuse: int = Field(1, ge=1, description="At every how many mixed steps the safe stream runs; 1 = at each.")
     watermark: bool = Field(True, description="Whether pictures carry the invisible mark (sides from 64 pixels).")
     watermark_key: SecretStr = Field(
         SecretStr("counterpoint"), description="Names the mark's pattern; the default is public."
     )
+    c2pa_certificate: Path | None = Field(
+        None, description="PEM file with the certificate, and those above it, that C2PA manifests are signed with."
+    )
+    c2pa_key: Path | None = Field(None, description="PEM file with its private key (PKCS#8, no password).")
     steps: int = Field(30, ge=1, description="Denoising steps where the caller names none.")
     max_steps: int = Field(100, ge=1, description="Most denoising steps.")
     max_n: int = Field(10, ge=1, description="Most pictures of one request.")
@@ -93,11 +141,25 @@ class Settings(BaseSettings):
             raise InvalidInput("safety", self.safety, f"{self.min_safety}..1, from min_safety")
         if self.steps > self.max_steps:
             raise InvalidInput("steps", self.steps, f"1..{self.max_steps}, up to max_steps")
+        if (self.c2pa_certificate is None) != (self.c2pa_key is None):
+            raise InvalidInput("c2pa_key", self.c2pa_key, "together with c2pa_certificate, or neither")
+        for path in self.gates:
+            _check_gate(path)
         if any(len(key.get_secret_value()) < SHORTEST_KEY for key in self.api_keys):
             raise InvalidInput("api_keys", "a shorter key", f"keys of at least {SHORTEST_KEY} characters")
         if not self.api_keys and not is_loopback(self.host):
             raise InvalidInput("host", self.host, "127.0.0.1 or another loopback address while there are no api_keys")
         return self
+
+    def credentials(self) -> Credentials | None:
+        """Read what C2PA manifests are signed with; None where they are not.
+
+        Raises:
+            InvalidInput: A file cannot be read, or the two do not fit.
+        """
+        if self.c2pa_certificate is None or self.c2pa_key is None:
+            return None
+        return read_credentials(self.c2pa_certificate, self.c2pa_key)
 
 
 def is_loopback(host: str) -> bool:
@@ -140,7 +202,9 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         if isinstance(cause := first.get("ctx", {}).get("error"), InvalidInput):
-            raise InvalidInput(_field(first) or cause.field, cause.value, cause.allowed) from None
+            name = _field(first)
+            inner = cause.field if cause.field.startswith(f"{name}.") else name  # a field of a table
+            raise InvalidInput(inner or cause.field, cause.value, cause.allowed) from None
         raise InvalidInput(_field(first), "a wrong value", first["msg"]) from None
     except InvalidInput:
         raise
@@ -154,6 +218,14 @@ def config_table() -> str:
     rows = ["| setting | default | what it says |", "|---|---|---|"]
     rows += [f"| `{name}` | {_shown(field.default)} | {field.description} |" for name, field in fields]
     return "\n".join(rows)
+
+
+def _check_gate(path: Path) -> None:
+    try:
+        read_gate_settings(path)
+    except (OSError, InvalidInput) as error:
+        allowed = error.allowed if isinstance(error, InvalidInput) else f"a file that can be read ({error.strerror})"
+        raise InvalidInput("gates", str(path), allowed) from None
 
 
 def _shown(default: Any) -> str:

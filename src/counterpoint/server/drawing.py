@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from counterpoint.calls import default_guidance as default_guidance
+from counterpoint.calls import step_callback
 from counterpoint.embedded import GUIDANCE_SCALE, is_embedded
 from counterpoint.interfaces import InvalidInput, SafetyFailure, SafetyReport
+from counterpoint.server.partials import Partials
 from counterpoint.server.picture_queue import Order
 
 if TYPE_CHECKING:
@@ -41,9 +44,10 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
     call: dict[str, Any] = {
         "num_inference_steps": settings.steps,
         "generator": [torch.Generator("cpu").manual_seed(order.seed) for order in orders],  # the same on every device
-        **_step_callback(known, on_step),
+        **_callbacks(safe, orders, on_step),
+        **_start(orders),
     }
-    if settings.size is not None:
+    if settings.size is not None and (settings.task == "generate" or "width" in known):
         call["width"], call["height"] = settings.size
     if settings.guidance_scale is not None:
         call["guidance_scale"] = settings.guidance_scale
@@ -66,22 +70,24 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
     return list(zip(output.images, output.safety, strict=True))
 
 
-def default_guidance(pipe: Any) -> float:
-    """Return the guidance scale of a call that names none; 1 = off."""
-    if is_embedded(pipe):
-        return GUIDANCE_SCALE
-    parameter = inspect.signature(type(pipe).__call__).parameters.get("guidance_scale")
-    return 1.0 if parameter is None or parameter.default is None else float(parameter.default)
+def _start(orders: Sequence[Order]) -> dict[str, Any]:
+    """Return what an edit begins with; nothing where pictures are drawn from text alone."""
+    settings = orders[0].settings
+    if settings.task == "generate":
+        return {}
+    start: dict[str, Any] = {"image": [order.image for order in orders], "strength": settings.strength}
+    return start if settings.task == "edit" else {**start, "mask_image": [order.mask for order in orders]}
 
 
-def _step_callback(known: Any, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Return the argument that has the pipeline call `on_step`; PixArt has an old one only."""
+def _callbacks(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None]) -> dict[str, Any]:
+    """Return the arguments that have the pipeline tell its steps; partial pictures are of one order alone."""
+    if orders[0].on_partial is None or not orders[0].partial_images:
+        return step_callback(safe.pipe, on_step)
+    partials = Partials(safe, orders[0])
 
     def step_end(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         on_step()
+        partials.after_step(step, int(pipe.num_timesteps), kwargs["latents"])
         return {}
 
-    def callback(step: int, timestep: Any, latents: Any) -> None:
-        on_step()
-
-    return {name: f for name, f in (("callback_on_step_end", step_end), ("callback", callback)) if name in known}
+    return {"callback_on_step_end": step_end}

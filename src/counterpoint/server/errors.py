@@ -46,13 +46,17 @@ class ApiError(Exception):
 
     def response(self) -> JSONResponse:
         """Return the answer."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return JSONResponse(self.body(), self.status, headers)
+
+    def body(self) -> dict[str, Any]:
+        """Return the answer's body."""
         error: dict[str, Any] = {
             "message": self.message, "type": self.kind, "param": self.param, "code": self.code,
         }  # fmt: skip
         if self.details is not None:
             error["moderation_details"] = self.details
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return JSONResponse({"error": error}, self.status, headers)
+        return {"error": error}
 
 
 def _utf8(text: str) -> str:

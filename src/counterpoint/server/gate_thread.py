@@ -10,6 +10,7 @@ import asyncio
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from counterpoint.detectors.negative_prompt import judge_pairs
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from counterpoint.pipeline import SafePipeline
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A picture to edit."""
+
+    picture: Image
+    """As it came, upright, RGB."""
+    image: Image
+    """The same at the size to draw."""
+    mask: Image | None
+    """White where it is to change, of that size, too; None = everywhere."""
 
 
 def reading_twin(pipe: Any) -> Any:
@@ -80,6 +93,26 @@ class GateThread:
             SafetyFailure: A detector failed.
         """
         return await self._run(lambda: judge(self.safe.picture_detectors, [one() for one in load]))
+
+    async def receive(self, load: Callable[[], Received]) -> tuple[Received, Detection]:
+        """Return a picture that is to be edited, decoded in this thread, and the picture detectors' verdict.
+
+        They look at it as it came and as it will be drawn from: the two may show different things.
+
+        Raises:
+            InvalidInput: The picture is refused, or there is no picture detector.
+            SafetyFailure: A detector failed.
+        """
+        if not self.looks_at_pictures:
+            allowed = "nothing: this server has no picture detector (`picture_detectors`) that could look at it"
+            raise InvalidInput("image", "a picture", allowed)
+
+        def work() -> tuple[Received, Detection]:
+            received = load()
+            verdicts = judge(self.safe.picture_detectors, [received.picture, received.image])
+            return received, max(verdicts, key=lambda verdict: verdict.is_unsafe)
+
+        return await self._run(work)
 
     def close(self) -> None:
         """End the thread when its work is done."""

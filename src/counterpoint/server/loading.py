@@ -1,12 +1,14 @@
-"""Models from the operator's list, loaded without running or fetching anything that is not named there."""
+"""Models from the operator's list, guarded by the operator's rules."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from counterpoint.interfaces import InvalidInput, PictureDetector
-from counterpoint.server.config import EMBEDDED, PictureDetectorName, Settings
+from counterpoint import loading
+from counterpoint.gate_settings import read_gate_settings
+from counterpoint.interfaces import InvalidInput
+from counterpoint.loading import picture_detector
+from counterpoint.server.config import EMBEDDED, Settings
 from counterpoint.server.logs import quiet_libraries
 
 if TYPE_CHECKING:
@@ -19,57 +21,28 @@ def load_pipe(place: str) -> Any:
     Raises:
         InvalidInput: There is no such model, or it cannot be loaded.
     """
-    import diffusers
-    import torch
-
     quiet_libraries()
-    if place == EMBEDDED:
-        from counterpoint.embedded import embedded_model_path
-
-        place = embedded_model_path()
-    if not os.path.isfile(os.path.join(place, "model_index.json")):
-        raise InvalidInput("models", place, f"{EMBEDDED}, or a diffusers folder (with model_index.json)")
-    try:
-        pipe = diffusers.DiffusionPipeline.from_pretrained(
-            place, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        raise InvalidInput("models", place, f"a folder that diffusers loads ({type(error).__name__})") from error
-    pipe.set_progress_bar_config(disable=True)
-    return pipe.to("cuda") if torch.cuda.is_available() else pipe
+    return loading.load_pipe(None if place == EMBEDDED else place)
 
 
 def wrap(pipe: Any, settings: Settings) -> SafePipeline:
     """Guard a pipeline by the operator's rules.
 
     Raises:
-        InvalidInput: The pipeline is not supported, or draws no pictures.
+        InvalidInput: The pipeline is not supported, draws no pictures, or none of the gates is its own.
     """
     from counterpoint.pipeline import SafePipeline
 
-    detectors = [picture_detector(name) for name in settings.picture_detectors]
-    safe = SafePipeline(pipe, safety=settings.safety, picture_detectors=detectors, on_unsafe=settings.on_unsafe)
+    safe = SafePipeline(
+        pipe,
+        safety=settings.safety,
+        detector=loading.fitted_gate(pipe, [read_gate_settings(path) for path in settings.gates]),
+        picture_detectors=[picture_detector(name) for name in settings.picture_detectors],
+        on_unsafe=settings.on_unsafe,
+        risk=settings.risk,
+        local=settings.local,
+        reuse=settings.reuse,
+    )
     if safe.family.output != "images":
         raise InvalidInput("models", type(pipe).__name__, "models of pictures; this one gives video")
     return safe
-
-
-def picture_detector(name: PictureDetectorName) -> PictureDetector:
-    """Return an output check by name.
-
-    Raises:
-        InvalidInput: Its extra is not installed, or the package holds no weights for it.
-    """
-    match name:
-        case "scenes_checker":
-            from counterpoint.picture_detectors.scenes_checker import ScenesChecker
-
-            return ScenesChecker()
-        case "open_nsfw":
-            from counterpoint.picture_detectors.open_nsfw import OpenNsfw
-
-            return OpenNsfw()
-        case "nudenet":
-            from counterpoint.picture_detectors.nudenet import NudeNet
-
-            return NudeNet()

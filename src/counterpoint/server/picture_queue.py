@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition, Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from counterpoint.interfaces import OnUnsafe, SafetyReport
+
+Task = Literal["generate", "edit", "inpaint"]
+"""From a text; from a text and a picture; from those and a mask of what changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,9 @@ class Settings:
     has_negative_prompt: bool
     alone: bool = False
     """Whether each picture is drawn in a call of its own."""
+    task: Task = "generate"
+    strength: float | None = None
+    """How far an edit may go from its picture, above 0 and up to 1; None = no edit."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -44,6 +50,14 @@ class Order:
     settings: Settings
     abandoned: Event
     """Set when nobody waits for it any more; the pictures of one request share it."""
+    image: Image | None = None
+    """What an edit begins with, RGB, of the size to draw."""
+    mask: Image | None = None
+    """White where the picture is to change; None = everywhere."""
+    partial_images: int = 0
+    """Most pictures of the drawing under way."""
+    on_partial: Callable[[int, Image], None] | None = None
+    """Called with number and picture, in the worker's thread; None where nobody asks for any."""
     result: Future[tuple[Image, SafetyReport]] = field(default_factory=Future)
 
 

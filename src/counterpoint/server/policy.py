@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from counterpoint.interfaces import InvalidInput, OnUnsafe
 from counterpoint.levels import resolve_safety
@@ -12,11 +12,14 @@ from counterpoint.provenance.watermark import SMALLEST_SIDE
 from counterpoint.server import picture_queue
 from counterpoint.server.config import Settings
 from counterpoint.server.errors import ApiError
-from counterpoint.server.schemas import LARGEST_SEED, ImageRequest, SafetyOptions
+from counterpoint.server.schemas import LARGEST_SEED, EditRequest, ImageRequest, SafetyOptions
+from counterpoint.server.sent_pictures import Upload
 
 MILDEST_FIRST: tuple[OnUnsafe, ...] = ("flag", "blur", "steer", "block")
 SIDE_STEP = 16
 """Sides are multiples of this many pixels, as in OpenAI's interface; all supported models draw them."""
+
+DEFAULT_STRENGTH = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,15 @@ class Plan:
     """Whether the request is refused where the gate engages."""
     file_format: FileFormat
     quality: int
+    partial_images: int | None = None
+    """Most pictures of the drawing under way, 0..3; None = the answer is not streamed."""
+    upload: Upload | None = None
+    """What is edited; None = nothing, the picture is drawn from the text alone."""
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether the picture begins as somebody's."""
+        return self.upload is not None
 
 
 def plan_of(request: ImageRequest, operator: Settings) -> Plan:
@@ -52,6 +64,7 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
         raise InvalidInput("seed", request.seed, f"0..{LARGEST_SEED - n + 1}, as picture k has seed + k")
     if request.output_compression is not None and request.output_format not in ("jpeg", "webp"):
         raise InvalidInput("output_compression", request.output_compression, "left out, as png is lossless")
+    partial_images = _partials(request, n)
     safe_prompt = _text("safety.safe_prompt", safety.safe_prompt, operator)
     return Plan(
         model=_model(request.model, operator),
@@ -67,12 +80,53 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
             safe_prompt=safe_prompt,
             on_unsafe=_stricter(safety.on_unsafe, operator),
             has_negative_prompt=bool(request.negative_prompt),
-            alone=operator.exact_seeds and request.seed is not None,
+            alone=(operator.exact_seeds and request.seed is not None) or bool(partial_images),
         ),
         blocks_prompt=_blocks(safety.on_unsafe_prompt, operator),
         file_format=request.output_format or "png",
         quality=90 if request.output_compression is None else request.output_compression,
+        partial_images=partial_images,
     )
+
+
+def edit_plan_of(request: EditRequest, upload: Upload, operator: Settings) -> Plan:
+    """Resolve a request to edit; the size is left to `edit_size`, as it follows the picture.
+
+    Raises:
+        InvalidInput: A field lies outside the operator's limits.
+        ApiError: The model is not on the operator's list.
+    """
+    plan = plan_of(request, operator)
+    strength, steps = DEFAULT_STRENGTH if request.strength is None else request.strength, plan.settings.steps
+    if int(steps * strength) < 1:
+        raise InvalidInput("strength", strength, f"from {1 / steps:.2g} with {steps} steps, so that one is taken")
+    task: picture_queue.Task = "edit" if upload.mask is None else "inpaint"
+    return replace(plan, upload=upload, settings=replace(plan.settings, task=task, strength=strength, alone=True))
+
+
+def edit_size(asked: tuple[int, int] | None, picture: tuple[int, int], operator: Settings) -> tuple[int, int]:
+    """Return the width and height of an edit: those asked for, or the picture's, cut down to whole steps.
+
+    Raises:
+        InvalidInput: The picture is too small.
+    """
+    if asked is not None:
+        return asked
+    width, height = (side // SIDE_STEP * SIDE_STEP for side in picture)
+    smallest = _smallest_side(operator)
+    if min(width, height) < smallest:
+        raise InvalidInput("image", f"{picture[0]}x{picture[1]} pixels", f"sides of at least {smallest} pixels")
+    return width, height
+
+
+def _partials(request: ImageRequest, n: int) -> int | None:
+    if not request.stream:
+        if request.partial_images:
+            raise InvalidInput("partial_images", request.partial_images, "0, or stream: true")
+        return None
+    if n != 1:
+        raise InvalidInput("n", n, "1 with stream: true")
+    return request.partial_images or 0
 
 
 def _model(name: str | None, operator: Settings) -> str:
@@ -103,7 +157,7 @@ def _size(size: str | None, operator: Settings) -> tuple[int, int] | None:
     if size is None or size == "auto":
         return None
     width, height = map(int, size.split("x"))
-    smallest = SMALLEST_SIDE if operator.watermark else SIDE_STEP
+    smallest = _smallest_side(operator)
     fits = width % SIDE_STEP == height % SIDE_STEP == 0 and min(width, height) >= smallest
     if not fits or width * height > operator.max_pixels:
         allowed = (
@@ -112,6 +166,10 @@ def _size(size: str | None, operator: Settings) -> tuple[int, int] | None:
         )
         raise InvalidInput("size", size, allowed)
     return width, height
+
+
+def _smallest_side(operator: Settings) -> int:
+    return SMALLEST_SIDE if operator.watermark else SIDE_STEP
 
 
 def _dial(given: float | str | None, operator: Settings) -> float:

@@ -15,6 +15,8 @@ from counterpoint.interfaces import OnUnsafe
 LARGEST_SEED = 2**53 - 1
 """Largest whole number that every JSON reader keeps exactly."""
 
+MOST_PARTIALS = 3
+
 
 def _readable(text: str) -> str:
     """Return a text that every later reader takes: JSON can hold halves of characters, and NUL."""
@@ -58,11 +60,20 @@ class ImageRequest(_Body):
     quality: Literal["auto"] | None = None
     background: Literal["auto", "opaque"] | None = None
     moderation: Literal["auto"] | None = None
-    stream: Literal[False] | None = None
-    partial_images: Annotated[int, Field(ge=0, le=0)] | None = None
+    stream: bool | None = None
+    partial_images: int | None = Field(None, ge=0, le=MOST_PARTIALS)
     user: str | None = Field(None, max_length=512)
     safety_identifier: str | None = Field(None, max_length=512)
     safety: SafetyOptions | None = None
+
+
+class EditRequest(ImageRequest):
+    """The text fields of `POST /v1/images/edits`: a form, so that numbers come as texts."""
+
+    model_config = ConfigDict(strict=False)
+
+    strength: float | None = Field(None, gt=0, le=1)
+    """How far the result may go from the picture."""
 
 
 class ImageUrl(_Body):

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from counterpoint.provenance.marking import Marking
 from counterpoint.server import loading
 from counterpoint.server.config import Settings
 from counterpoint.server.errors import ApiError, unavailable
@@ -28,12 +29,17 @@ class Service:
         settings: The operator's.
         load: Returns the diffusers pipeline of a place in `settings.models`.
         wrap: Returns the safe pipeline around it; called twice, for drawing and for reading.
+
+    Raises:
+        InvalidInput: What C2PA manifests are to be signed with cannot be read.
     """
 
     def __init__(
         self, settings: Settings, *, load: Callable[[str], Any] = loading.load_pipe, wrap: Wrap = loading.wrap
     ) -> None:
         self.settings, self.metrics = settings, Metrics()
+        mark = settings.watermark_key.get_secret_value().encode() if settings.watermark else None
+        self.marking = Marking(watermark_key=mark, credentials=settings.credentials())
         self.quota = Quota(settings.max_per_key)
         self.kept = KeptAnswers(settings.idempotency_seconds, settings.idempotency_bytes)
         key = settings.log_key
@@ -64,6 +70,11 @@ class Service:
     def is_ready(self) -> bool:
         """Whether all models are loaded and draw."""
         return not self.is_stopping and set(self.states().values()) == {"ready"}
+
+    def count_refusal(self, error: ApiError) -> None:
+        """Count an answer that says "blocked"; others are not refusals."""
+        if error.details is not None:
+            self.metrics.refusals.labels(stage=error.details["moderation_stage"]).inc()
 
     def worker(self, model: str) -> Worker:
         """Return the worker of a model that is on the list.

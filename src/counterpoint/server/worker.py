@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from counterpoint.interfaces import ForbiddenPrompt, InvalidInput
 from counterpoint.server.drawing import draw
+from counterpoint.server.editing import editors
 from counterpoint.server.errors import from_exception
 from counterpoint.server.logs import log_event, log_failure
 from counterpoint.server.metrics import Metrics
-from counterpoint.server.picture_queue import Order, PictureQueue, QueueClosed, Settings
+from counterpoint.server.picture_queue import Order, PictureQueue, QueueClosed, Settings, Task
 
 if TYPE_CHECKING:
     from counterpoint.pipeline import SafePipeline
@@ -54,6 +55,7 @@ class Worker:
         self.model, self.metrics = model, metrics
         self.queue = PictureQueue(max_queue)
         self.safe: SafePipeline | None = None
+        self._editors: dict[Task, SafePipeline] = {}
         self.seconds_per_picture = 1.0
         """Smoothed; for `Retry-After`."""
         self._load, self._max_batch, self._batch_wait = load, max_batch, batch_wait
@@ -73,6 +75,10 @@ class Worker:
             return "loading"
         return "failing" if self._failures >= MOST_FAILURES else "ready"
 
+    def guard(self, task: Task) -> SafePipeline | None:
+        """Return the pipeline for a task; None where the model cannot do it, or is not loaded."""
+        return self.safe if task == "generate" else self._editors.get(task)
+
     def start(self) -> None:
         """Load and draw in the background."""
         self._thread.start()
@@ -91,10 +97,12 @@ class Worker:
         try:
             safe = self._load()
             self._try(safe)
+            self._editors = editors(safe)
             self.safe = safe
         except Exception as error:
             self._broken = True
-            log_failure("model_failed", error, model=self.model)
+            setting = error.field if isinstance(error, InvalidInput) else None
+            log_failure("model_failed", error, model=self.model, setting=setting)
             return
         log_event("model_ready", model=self.model)
         while (batch := self.queue.take(self._max_batch, wait=self._batch_wait, timeout=TRIAL_SECONDS)) is not None:
@@ -123,10 +131,11 @@ class Worker:
 
     def _draw(self, batch: Sequence[Order]) -> None:
         """Draw a batch; where that fails, each picture alone, so that none pays for another's fault."""
-        assert self.safe is not None
+        safe = self.guard(batch[0].settings.task)
+        assert safe is not None
         started = time.perf_counter()
         try:
-            results = draw(self.safe, batch, self._step_guard(batch))
+            results = draw(safe, batch, self._step_guard(batch))
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Abandoned):
                 for order in batch:
