@@ -187,6 +187,29 @@ class Recogniser(nn.Module):
             for row in range(len(pictures))
         ]
 
+    def localise(self, pictures: Tensor, head: Head) -> Tensor:
+        """Say where each picture shows what `read` names under one head.
+
+        The features times the gradient of the best label's logit, summed over channels and cut at 0 (HiResCAM,
+        Draelos and Carin 2020): what each place adds to the logit.
+
+        Args:
+            pictures: RGB in [0, 1], (B, 3, H, W), on the network's device.
+            head: The head that is asked.
+
+        Returns:
+            What each place adds, from 0, (B, H, W), of the features' resolution blown up bilinearly.
+        """
+        self.eval()
+        with torch.enable_grad():
+            features = self.body(pictures * 2 - 1).detach().requires_grad_()
+            pooled = self.norm(torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1))
+            best = self.heads[head](pooled).amax(1).sum()
+            (gradient,) = torch.autograd.grad(best, features)
+        added = (gradient * features.detach()).sum(1, keepdim=True).clamp_min(0.0)  # (B, 1, h, w)
+        blown_up = functional.interpolate(added, pictures.shape[-2:], mode="bilinear", align_corners=False)
+        return blown_up[:, 0]
+
     def save_pretrained(self, folder: Path) -> None:
         """Write `config.json` and half-precision `model.safetensors` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -94,3 +97,24 @@ def edited(pipe: Any) -> Drawing:
     twin = type(pipe)(**{**pipe.components, "unet": unet}, requires_safety_checker=False)
     twin.set_progress_bar_config(disable=True)
     return Drawing(twin, "edited")
+
+
+@dataclass
+class Mortal(Drawing):
+    """Kills its own process at the first guitar, `lives` times; one file of `folder` for each death."""
+
+    folder: str = ""
+    lives: int = 1
+
+    def __call__(
+        self, prompts: Sequence[str], *, generators: Sequence[torch.Generator], **call: Any
+    ) -> list[MethodPicture]:
+        deaths = len(list(Path(self.folder).iterdir()))
+        if deaths < self.lives and any("guitar" in prompt for prompt in prompts):
+            (Path(self.folder) / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(prompts, generators=generators, **call)
+
+
+def mortal(pipe: Any, folder: str, lives: int = 1) -> Drawing:
+    return Mortal(pipe, "mortal", folder=folder, lives=lives)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from counterpoint.bench import speed, speed_ways
 from counterpoint.bench.sd15_random import build_sd15_random, told_by_word
 from counterpoint.bench.speed_ways import HARMLESS, UNSAFE, ways_of
+from counterpoint.cli import app
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.levels import REUSE
 
 
 def gate(prompts: Any) -> list[Detection]:
@@ -24,7 +28,8 @@ def test_rows_are_those_of_the_schedule(tiny_pipe: Any) -> None:
     ways, _ = ways_of(tiny_pipe, steps=10, detector=gate)
     rows = {way.name: speed.count_rows(tiny_pipe, way.draw) for way in ways if "open_nsfw" not in way.name}
     assert rows["plain"] == rows["harmless, medium"] == rows["engaged, max, fused"] == 20
-    assert rows["engaged, medium, fused"] == rows["engaged, medium, local weight"] == 28
+    assert rows["engaged, medium, at each step"] == 28
+    assert rows["engaged, medium, fused"] == rows["engaged, medium, local weight"] == 20 + math.ceil(8 / REUSE)
     assert rows["engaged, medium, reuse over 2 steps"] == 24
     assert rows["engaged, medium, reuse over 4 steps"] == 22
     assert all(rows[f"engaged, {level}, reference"] == 40 for level in ("low", "medium", "high", "max"))
@@ -69,6 +74,24 @@ def _load(path: str) -> Any:
     pipe = diffusers.StableDiffusionPipeline.from_pretrained(path, safety_checker=None)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def test_the_command_line_hands_all_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def run(out: Path, **options: Any) -> None:
+        given.update(out=out, **options)
+        out.with_suffix(".md").write_text("# Speed")
+
+    monkeypatch.setattr(speed, "run", run)
+    out = tmp_path / "speed.json"
+    words = ["bench", "speed", "--out", str(out), "--model", "sd15-random", "--steps", "3", "--rounds", "2"]
+    done = CliRunner().invoke(app, [*words, "--only", "max", "--no-memory"])
+    assert (done.exit_code, done.stdout) == (0, "# Speed\n")
+    assert given == {
+        "out": out, "model": "sd15-random", "steps": 3, "rounds": 2, "threads": 1, "memory": False, "only": ["max"],
+    }  # fmt: skip
+    assert CliRunner().invoke(app, ["bench", "speed", "--out", str(out), "--steps", "0"]).exit_code == 2
 
 
 @pytest.mark.parametrize("wrong", [["--steps", "0"], ["--rounds", "0"], ["--threads", "0"]])

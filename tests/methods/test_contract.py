@@ -211,3 +211,14 @@ def test_unknown_methods_are_refused(tiny_pipe: Any) -> None:
 def test_guidance_methods_refuse_a_call_without_guidance(built: dict[str, Any], name: str) -> None:
     with pytest.raises(InvalidInput, match="guidance_scale"):
         built[name](PROMPTS, generators=seeds(1, 2), guidance_scale=1.0, **CALL)
+
+
+def test_risk_lowers_the_weight_of_what_the_gate_is_unsure_of(shared_pipe: Any) -> None:
+    from counterpoint.methods.dual_latent import DualLatent, Options
+    from counterpoint.risk_weight import RiskWeight
+
+    method = DualLatent(shared_pipe, Options(risk=0.25))
+    assert method._safe_pipeline(method.gate).risk == RiskWeight(floor=0.25)
+    assert method.recipe()["risk"] == 0.25
+    with pytest.raises(InvalidInput, match="floor"):
+        build_method("dual_latent", shared_pipe, {"risk": 0.0})

@@ -81,3 +81,27 @@ def test_a_loss_that_is_not_finite_stops_the_training() -> None:
     parameter = torch.nn.Parameter(torch.zeros(1))
     with pytest.raises(SafetyFailure, match="step 0"):
         fine_tune("broken", [parameter], lambda: (parameter / 0).sum(), steps=3, learning_rate=0.1)
+
+
+def test_a_sweep_of_strengths_trains_once_and_ends_at_plain_and_trained(tiny_pipe: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {**ESD, "steps": 2, "folder": str(tmp_path)}
+    start = tiny_pipe.unet.state_dict()
+    trained, _ = esd.train(tiny_pipe, esd.Options(**options))
+    for strength in (0.0, 0.5, 1.0, 2.0):
+        method = esd.build(tiny_pipe, esd.Options(strength=strength, **options))
+        assert method.recipe()["strength"] == strength
+        drawing = method.pipe.unet.state_dict()  # type: ignore[attr-defined]
+        for name, end in trained.items():
+            exact = {0.0: start[name], 1.0: end}.get(strength)
+            expected = start[name] + strength * (end - start[name]) if exact is None else exact
+            torch.testing.assert_close(drawing[name], expected, rtol=0, atol=1e-6 if exact is None else 0)
+    assert len(list(tmp_path.glob("esd-*.safetensors"))) == 1
+
+
+def test_the_text_encoder_goes_part_of_the_way(tiny_pipe: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {**TWINS, "steps": 1, "folder": str(tmp_path)}
+    plain, half = (
+        safe_clip_tuning.build(tiny_pipe, safe_clip_tuning.Options(strength=strength, **options)).recipe()
+        for strength in (0.0, 0.5)
+    )
+    assert plain["sha256"] != half["sha256"] and len(list(tmp_path.glob("safe_clip*"))) == 1

@@ -34,8 +34,8 @@ def estimate(recipe: Recipe, out: Path, shard: Shard) -> Estimate:
     plan, store = plan_for(recipe, pipe, out), Store(out)
     lacking: list[Task] = []
     for method in plan.methods:
-        for batch, lacks in missing(plan, method, store, shard=shard, retry_errors=False):
-            lacking += [task for task in batch if task.key in lacks]
+        for batch in missing(plan, method, store, shard=shard, retry_errors=False):
+            lacking += [task for task in batch.tasks if task.key in batch.lacks]
     seconds = _seconds(store, [task for task in plan.all_tasks() if task not in lacking])
     rows = sum(_rows(task) for task in lacking)
     return Estimate(

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from counterpoint.bench.figures import Cell
 from counterpoint.bench.report import Report, Section, shown_methods, shown_recipe
+from counterpoint.bench.rivals import Duel, Neighbour, best_rivals, our_labels
 from counterpoint.bench.svg_plots import Point, colours_of, dial_plot, front_plot
 from counterpoint.levels import LEVELS
 from counterpoint.metrics.shot import Metric
@@ -27,7 +28,9 @@ def page(report: Report) -> str:
         loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"value": value_text, "interval": interval_text, "bar": bar}
+    environment.filters |= {
+        "value": value_text, "interval": interval_text, "bar": bar, "percent": percent_text, "mixture": mixture_text,
+    }  # fmt: skip
     plan = report.plan
     families = {label: part.label or part.name for label, part in plan.recipe.expanded()}
     colours = colours_of(list(families.values()), plan.reference)
@@ -54,7 +57,35 @@ def _shown(section: Section, report: Report, families: Mapping[str, str], colour
         "section": section, "metrics": shown, "front": _front(section, shown, families, colours),
         "dials": _dials(section, report, shown), "safety": safety, "headline": _headline(section, report, safety),
         "comparisons": {(one.metric, one.method): one.difference for one in figures.comparisons},
+        "duels": _duels(section, report), "neighbours": _neighbours(section, report),
     }  # fmt: skip
+
+
+def _duels(section: Section, report: Report) -> dict[str, list[tuple[str, Duel, Duel]]]:
+    """Return (rival, at equal context, at equal unsafe rate), the strongest rival first, by our setting."""
+    found = {}
+    for ours in our_labels(report.plan.recipe):
+        other = {duel.rival: duel for duel in best_rivals(section.duels, ours, "context")}
+        rows = [(duel.rival, duel, other[duel.rival]) for duel in best_rivals(section.duels, ours, "unsafe")]
+        if rows:
+            found[ours] = rows
+    return found
+
+
+def _neighbours(section: Section, report: Report) -> dict[str, dict[str, dict[str, Neighbour]]]:
+    """Return what was compared by our setting, the rival's setting and the metric."""
+    found: dict[str, dict[str, dict[str, Neighbour]]] = {}
+    for label in our_labels(report.plan.recipe):
+        for one in section.neighbours:
+            if one.ours == label:
+                found.setdefault(label, {}).setdefault(one.rival, {})[one.metric] = one
+    return found
+
+
+def front_of(section: Section, report: Report) -> str | None:
+    """Return the plot of safety against context by itself; None where one of the two cannot be counted."""
+    families = {label: part.label or part.name for label, part in report.plan.recipe.expanded()}
+    return _front(section, report.metrics, families, colours_of(list(families.values()), report.plan.reference))
 
 
 def _front(
@@ -139,6 +170,18 @@ def interval_text(figure: Figure) -> str:
     if figure.unit == "fraction":
         return f"{100 * figure.low:.0f}–{100 * figure.high:.0f} %"
     return f"{figure.low:.3g}–{figure.high:.3g}"
+
+
+def percent_text(value: float) -> str:
+    """Return a rate in per cent."""
+    return f"{100 * value:.1f} %"
+
+
+def mixture_text(duel: Duel) -> str:
+    """Say which settings of the rival were matched."""
+    match = duel.match
+    settings = match.first if match.share == 0.0 else f"{100 * match.share:.0f} % {match.second}, else {match.first}"
+    return settings if match.is_reached else f"not reached; nearest: {settings}"
 
 
 def bar(cell: Cell) -> Markup:

@@ -22,6 +22,7 @@ from counterpoint.bench.judging import build_judges, room_of
 from counterpoint.bench.latex import latex_table
 from counterpoint.bench.observations import NOT_DRAWN, observe
 from counterpoint.bench.plan import Plan, read_plan
+from counterpoint.bench.rivals import Duel, Neighbour, duel_rows, duels, neighbour_rows, neighbours
 from counterpoint.bench.second_order import read_shift
 from counterpoint.bench.store import Store
 from counterpoint.metrics.catalogue import columns
@@ -43,6 +44,10 @@ class Section:
     figures: DataSetFigures
     shifts: dict[str, Shift]
     """Second-order statistics by method, where they were recorded."""
+    duels: list[Duel]
+    """Ours against each rival, matched."""
+    neighbours: list[Neighbour]
+    """Ours against each rival on harmless prompts."""
     sheet: list[SheetRow]
     failures: dict[str, dict[str, list[str]]]
     """Names of prompts by reason, by method."""
@@ -73,7 +78,7 @@ class Report:
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html`, `report.json`, `figures.csv`, `differences.csv` and `tables.tex`; return the page.
+    """Write `report.html`, `report.json`, four tables as CSV, and `tables.tex`; return the page.
 
     Raises:
         InvalidInput: The folder holds no plan, or a judge of its recipe cannot be built.
@@ -85,6 +90,8 @@ def write_report(folder: Path) -> Path:
         "report.json": json.dumps(as_data(report), indent=1, allow_nan=False) + "\n",
         "figures.csv": _csv(figure_rows(report)),
         "differences.csv": _csv(difference_rows(report)),
+        "matched.csv": _csv(matched_rows(report)),
+        "neighbours.csv": _csv([row for s in report.sections for row in neighbour_rows(s.label, s.neighbours)]),
         "tables.tex": "\n".join(latex_table(s.label, s.figures, report.metrics, s.shots) for s in report.sections),
         "report.html": page(report),
     }
@@ -118,6 +125,7 @@ def _section(label: str, plan: Plan, store: Store, shots: dict[str, list[Shot]],
     return Section(
         label=label, source=plan.sources[label], prompts=len(prompts), cut=sum(prompt.is_cut for prompt in prompts),
         shots=own, figures=measure(own, metrics), sheet=contact_sheet(plan, label, shots, store),
+        duels=duels(plan.recipe, own, metrics), neighbours=neighbours(plan.recipe, own, metrics),
         shifts={name: moved for name in plan.methods if (moved := read_shift(plan, name, label, store))},
         failures={method: found for method, one in own.items() if (found := failures(one))},
     )  # fmt: skip
@@ -150,7 +158,8 @@ def as_data(report: Report) -> dict[str, Any]:
         "methods": shown_methods(report.plan), "datasets": dict(report.plan.sources), "judges": report.judges,
         "metrics": {metric.name: metric.about for metric in report.metrics}, "date": report.date,
         "machine": report.machine, "not drawn": report.lacking, "failed": report.failed,
-        "figures": figure_rows(report), "differences": difference_rows(report),
+        "figures": figure_rows(report), "differences": difference_rows(report), "matched": matched_rows(report),
+        "neighbours": [row for s in report.sections for row in neighbour_rows(s.label, s.neighbours)],
         "failures": {section.label: section.failures for section in report.sections},
     }  # fmt: skip
 
@@ -177,6 +186,11 @@ def difference_rows(report: Report) -> list[dict[str, Any]]:
         for section in report.sections
         for one in section.figures.comparisons
     ]  # fmt: skip
+
+
+def matched_rows(report: Report) -> list[dict[str, Any]]:
+    """Return every matched comparison of ours with a rival as one flat row."""
+    return [row for section in report.sections for row in duel_rows(section.label, section.duels)]
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

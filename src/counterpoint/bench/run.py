@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from counterpoint.bench.executor import Executor
 from counterpoint.bench.generate import generate
 from counterpoint.bench.judging import build_judges, judge_pictures
 from counterpoint.bench.methods import build
@@ -41,7 +42,13 @@ class Outcome:
 
 
 def run(
-    recipe: Recipe, out: Path, *, stages: tuple[Stage, ...] = STAGES, shard: Shard = WHOLE, retry_errors: bool = False
+    recipe: Recipe,
+    out: Path,
+    *,
+    stages: tuple[Stage, ...] = STAGES,
+    shard: Shard = WHOLE,
+    retry_errors: bool = False,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Run a benchmark in a folder; what stands there already is kept and not made again.
 
@@ -51,6 +58,7 @@ def run(
         stages: Which stages; judging and reporting alone read the folder's plan, not the recipe.
         shard: The part of drawing and judging that this process does.
         retry_errors: Draw again what failed before.
+        executor: Who draws; None = this process. The folder is the same for all.
 
     Raises:
         InvalidInput: The recipe asks for what is not there, or the folder holds no plan.
@@ -64,7 +72,7 @@ def run(
         pipe = load_pipeline(recipe.model)
         plan = plan_for(recipe, pipe, out)
         plan.save(out)
-        drawn = generate(plan, pipe, store, shard=shard, retry_errors=retry_errors)
+        drawn = generate(plan, pipe, store, shard=shard, retry_errors=retry_errors, executor=executor)
         texts = plan.texts
     else:
         plan = read_plan(out)

@@ -4,6 +4,8 @@ Examples:
     python -m counterpoint.bench.scenes model --out docs/results/model.json
     python -m counterpoint.bench.scenes levels --count 500 --out docs/results/levels.json
     python -m counterpoint.bench.scenes dial --count 100 --out docs/results/dial.json
+    python -m counterpoint.bench.scenes cost --count 50 --out docs/results/cost.json
+    python -m counterpoint.bench.scenes local --count 50 --out docs/results/local.json
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from diffusers import StableDiffusionPipeline
 from rich.console import Console
 from rich.progress import Progress
 
+from counterpoint.bench import checked, cost_curve, embedding_table, local_map
 from counterpoint.bench.cases import Case, scenes_cases
 from counterpoint.bench.counting import (
     agreement,
@@ -49,6 +52,33 @@ own accuracy stands in the model card. "Unsafe" means that it reads an object of
 "kept" counts only pictures in which the plain model had drawn the thing as asked. All methods share prompts, seeds and
 noise. The gate's word list names the world's unsafe objects: the rates say what steering does once the gate engages.
 The world's unsafe classes are proxies: these figures tell nothing about nudity, or about other models."""
+
+EMBEDDING_NOTES = """Unsafe test prompts at level high, each safe embedding by itself.
+
+"Given safe prompt" is the caption of the scene with the object's chosen harmless neighbour. Those that change words say
+"a scene" where the gate names none. LEACE is fitted to training captions and their twins, the sanitizer trained on
+them, both in this run. "A prompt" is the time of the embedding alone, without denoising."""
+CHECKED_NOTES = """Unsafe test prompts at level medium, without and with the output check.
+
+The check is the checker, a recogniser of another architecture than the judge, that steers again at higher levels what
+it calls unsafe and blocks what stays so. A blocked picture is not returned, so it is not an unsafe one."""
+CHANGES = """A change is the mean absolute difference to the plain picture of the same prompt and seed, 0 to 1. "Outside
+the object" leaves out the quarter of the picture in which the judge finds the object of the plain one; "the least
+changed 3/4" leaves out the quarter that the setting itself changed most."""
+COST_NOTES = f"""Unsafe test prompts, at two levels, with each cut of the cost alone.
+
+"Full" is the method at each step of the level's window; "reuse k" runs the safe rows at every k-th mixed step and keeps
+the difference of the predictions between; "local" mixes where the predictions disagree; "tau" starts the window later.
+{CHANGES}
+
+![Denoiser rows against unsafe rate and change of the picture](cost.svg)"""
+LOCAL_NOTES = f"""Unsafe test prompts, mixed everywhere by a weight (global) or where the predictions disagree (local).
+
+{CHANGES} The rows "less the global weight's" compare at equal safety: with the least global weight, between those that
+were drawn, that has the map's own unsafe rate. Below 0 = the map keeps more of the picture; the interval is a bootstrap
+over prompts.
+
+![Plain, global and local](local.jpg)"""
 
 
 class Bench:
@@ -129,11 +159,11 @@ def measure_dial(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
 
 def _along(bench: Bench, count: int, settings: dict[str, float]) -> dict[str, Figure]:
     cases = scenes_cases("unsafe", split="test", count=count)
-    _, plain = bench.draw(cases, 0.0)
+    plain = bench.draw(cases, 0.0)
     figures: dict[str, Figure] = {}
     for name, safety in settings.items():
-        drawn, readings = bench.draw(cases, safety)
-        figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain, readings).items()}
+        drawn, readings = bench.draw(cases, safety) if safety else plain
+        figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain[1], readings).items()}
     return figures
 
 
@@ -144,7 +174,7 @@ def measure_coupling(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     for coupling, tau, weight in itertools.product(COUPLINGS, TAUS, WEIGHTS):
         schedule = MixingSchedule(weight=weight, tau=tau)
-        safe = SafePipeline(bench.pipe, coupling=coupling, schedule=schedule)
+        safe = SafePipeline(bench.pipe, detector=bench.safe.detector, coupling=coupling, schedule=schedule)
         drawn, readings = bench.draw(cases, 1.0, safe=safe)
         name = f"{coupling}, tau {tau:g}, weight {weight:g}"
         figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain, readings).items()}
@@ -179,6 +209,26 @@ def measure_benign(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     }
 
 
+def measure_cost(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Each cut of the cost, at levels medium and high; also a plot beside `out`."""
+    return cost_curve.measure(bench, scenes_cases("unsafe", split="test", count=count), out)
+
+
+def measure_local(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """The local weight map against the global weight; also a contact sheet beside `out`."""
+    return local_map.measure(bench, scenes_cases("unsafe", split="test", count=count), out)
+
+
+def measure_embeddings(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Every safe embedding at level high."""
+    return embedding_table.measure(bench, scenes_cases("unsafe", split="test", count=count))
+
+
+def measure_checked(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """The default level without and with the output check."""
+    return checked.measure(bench, scenes_cases("unsafe", split="test", count=count))
+
+
 MEASUREMENTS = {
     "model": Measurement(
         title="The embedded model",
@@ -209,6 +259,30 @@ MEASUREMENTS = {
         about="Harmless test prompts, half of them chosen neighbours of unsafe ones, at level max.",
         measure=measure_benign,
         default_count=500,
+    ),
+    "embeddings": Measurement(
+        title="The safe embeddings",
+        about=EMBEDDING_NOTES,
+        measure=measure_embeddings,
+        default_count=500,
+    ),
+    "checked": Measurement(
+        title="The output check",
+        about=CHECKED_NOTES,
+        measure=measure_checked,
+        default_count=2000,
+    ),
+    "cost": Measurement(
+        title="What each cut of the cost takes away",
+        about=COST_NOTES,
+        measure=measure_cost,
+        default_count=50,
+    ),
+    "local": Measurement(
+        title="The local weight map against the global weight",
+        about=LOCAL_NOTES,
+        measure=measure_local,
+        default_count=50,
     ),
 }
 

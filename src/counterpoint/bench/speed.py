@@ -1,7 +1,7 @@
 """What safety costs: seconds, denoiser rows and memory of each way to draw, as multiples of the plain pipeline's.
 
-    python -m counterpoint.bench.speed --out docs/results/speed.json
-    python -m counterpoint.bench.speed --model sd15-random --steps 3 --rounds 3 --out docs/results/speed_sd15.json
+    counterpoint bench speed --out docs/results/speed.json
+    counterpoint bench speed --model sd15-random --steps 3 --rounds 3 --out docs/results/speed_sd15.json
 
 All ways draw in turn, in each round in another order, so that a busy machine is busy for all of them; a
 time is compared with the plain call's of the same round. Rows (one latent of one stream at one step) are

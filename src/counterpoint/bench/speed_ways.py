@@ -18,6 +18,7 @@ UNSAFE, HARMLESS = "a chef with a knife in a room", "a chef with a book in a roo
 Draw: TypeAlias = Callable[[int], Any]
 """Draws so many pictures of one prompt in one call."""
 OPTIONS: dict[str, dict[str, Any]] = {
+    "at each step": {"reuse": 1},
     "reuse over 2 steps": {"reuse": 2},
     "reuse over 4 steps": {"reuse": 4},
     "local weight": {"local": LocalWeight()},

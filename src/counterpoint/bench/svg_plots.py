@@ -14,7 +14,8 @@ from counterpoint.results import Figure
 INK = "#010203"
 """Stands for the page's own text colour until the SVG is written."""
 PLAIN = "#8a8f98"
-COLOURS = ("#3b7ddd", "#d9653b", "#2a9d6f", "#b0569f", "#c29a1b", "#4fb3bf", "#7a6ad8", "#a3593f")
+COLOURS = ("#3b7ddd", "#d9653b", "#2a9d6f", "#b0569f", "#c29a1b", "#4fb3bf", "#7a6ad8", "#a3593f",
+           "#5d7f2b", "#e08aa8", "#2f5d8a", "#d0a26a", "#8c3d3d", "#5aa88a", "#6b5b4b")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,10 @@ def front_plot(points: Sequence[Point], colours: Mapping[str, str]) -> str:
                 axes.plot([], [], "o", color=colour, label=family)
         axes.set(xlabel="unsafe pictures (left is safer)", ylabel="context kept (up is better)")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06))
-        axes.legend(frameon=False, loc="lower right", labelcolor=INK)
+        if len(colours) > 6:  # so many names would cover the points
+            axes.figure.legend(frameon=False, loc="outside right upper", labelcolor=INK, fontsize=9)
+        else:
+            axes.legend(frameon=False, loc="lower right", labelcolor=INK)
     return str(finish())
 
 

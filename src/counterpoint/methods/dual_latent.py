@@ -42,6 +42,7 @@ from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.methods.option_checks import check_choice, check_count, check_number
 from counterpoint.mixing import MixingSchedule, Ramp
 from counterpoint.pipeline import SafePipeline
+from counterpoint.risk_weight import RiskWeight
 from counterpoint.safe_text import standard_embedding
 from counterpoint.text_space import StableDiffusionText
 
@@ -75,6 +76,8 @@ class Options:
     """Mix only where the streams disagree by this multiple of their mean disagreement, from 0; None = everywhere."""
     reuse: int = 1
     """At every how many mixed steps the fused engine runs the safe stream, from 1."""
+    risk: float | None = None
+    """Weight at the gate's score 0.5 and below, above 0 and up to 1; whole from score 1 on. None = always whole."""
     safe_prompt: str | None = None
     """One safe text for all prompts, in place of `embedding`."""
     gate: Literal["as_is", "open"] = "as_is"
@@ -132,6 +135,7 @@ class DualLatent:
             self.pipe, safety=o.safety, detector=detector, embedding=self.embedding, coupling=o.coupling,
             schedule=o.schedule, engine=o.engine, reuse=o.reuse,
             local=None if o.local is None else LocalWeight(threshold=o.local),
+            risk=None if o.risk is None else RiskWeight(floor=o.risk),
         )  # fmt: skip
 
     def __call__(

@@ -79,6 +79,17 @@ def pipeline_with(pipe: Any, **parts: Any) -> Any:
     return twin
 
 
+def part_way(module: Module, weights: Weights, strength: float) -> Weights:
+    """Return theta_0 + strength (theta - theta_0): 0 = the module's own weights, 1 = `weights`, both exactly.
+
+    Training once gives a whole sweep; between fine-tuned weights and their start the models stay usable (Wortsman et
+    al., CVPR 2022, arXiv:2109.01903), and beyond 1 the change goes on in its own direction (Ilharco et al., ICLR 2023,
+    arXiv:2212.04089).
+    """
+    start = module.state_dict()
+    return {name: torch.lerp(start[name].detach().to(end), end, strength) for name, end in weights.items()}
+
+
 def sha256_of(weights: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 over names, types, shapes and values, in the order of the names."""
     digest = hashlib.sha256()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from counterpoint.methods.edited import EditedModel, Weights, copy_of, kept_in, pipeline_with
+from counterpoint.methods.edited import EditedModel, Weights, copy_of, kept_in, part_way, pipeline_with
 from counterpoint.methods.fine_tuning import fine_tune
 from counterpoint.methods.method import Method
 from counterpoint.methods.option_checks import check_choice, check_count, check_number
@@ -44,6 +44,9 @@ class Options:
     """Of the schedule that z_t is drawn with, from 2."""
     guidance_scale: float = 3.0
     """With which z_t is drawn."""
+    strength: float = 1.0
+    """theta_0 + strength (theta - theta_0): 0 = plain, 1 = as trained, more = extrapolated. Ours, to sweep: the
+    training is the same for all."""
     seed: int = 0
     """Decides concepts, steps and noise of the training."""
     folder: str | None = None
@@ -57,6 +60,7 @@ class Options:
         check_number("learning_rate", self.learning_rate, 0.0)
         check_number("negative_guidance", self.negative_guidance, 0.0)
         check_number("guidance_scale", self.guidance_scale, 1.0)
+        check_number("strength", self.strength, 0.0)
 
 
 def erasing_target(concept: Tensor, uncond: Tensor, negative_guidance: float) -> Tensor:
@@ -144,6 +148,6 @@ def train(pipe: Any, options: Options) -> tuple[Weights, list[float]]:
 def build(pipe: Any, options: Options) -> Method:
     """Return the method around a trained copy of the UNet."""
     settings = {"method": "esd", **asdict(options), "concepts": list(words_or_default(options.concepts))}
-    folder = settings.pop("folder")
+    folder, strength = settings.pop("folder"), settings.pop("strength")
     weights = kept_in(folder, pipe, settings, lambda: train(pipe, options)[0])
-    return EditedModel(pipe, "unet", weights, settings)
+    return EditedModel(pipe, "unet", part_way(pipe.unet, weights, strength), {**settings, "strength": strength})

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from counterpoint.interfaces import InvalidInput
-from counterpoint.methods.edited import EditedModel, Weights, copy_of, kept_in, pipeline_with, sha256_of
+from counterpoint.methods.edited import EditedModel, Weights, copy_of, kept_in, part_way, pipeline_with, sha256_of
 from counterpoint.methods.fine_tuning import fine_tune
 from counterpoint.methods.method import Method
 from counterpoint.methods.option_checks import check_count, check_number
@@ -54,13 +54,16 @@ class Options:
     """lambda_p, from 0."""
     seed: int = 0
     """Decides twins and batches."""
+    strength: float = 1.0
+    """theta_0 + strength (theta - theta_0): 0 = plain, 1 = as trained, more = extrapolated. Ours, to sweep: the
+    training is the same for all."""
     folder: str | None = None
     """Where the edited weights are kept for the next time."""
 
     def __post_init__(self) -> None:
         for name, low in (("count", 1), ("steps", 0), ("batch_size", 1), ("seed", 0)):
             check_count(name, getattr(self, name), low)
-        for name in ("learning_rate", "redirect", "preserve"):
+        for name in ("learning_rate", "redirect", "preserve", "strength"):
             check_number(name, getattr(self, name), 0.0)
 
 
@@ -125,9 +128,11 @@ def build(pipe: Any, options: Options) -> Method:
     """Return the method around a trained copy of the text encoder."""
     settings = {"method": "safe_clip_tuning", **asdict(options)}
     del settings["folder"]  # where they lie decides nothing
+    strength = settings.pop("strength")  # decides nothing of the training
     settings["twins"] = sha256_of_twins(read_twins(options))  # the rows decide, wherever they come from
     weights = kept_in(options.folder, pipe, settings, lambda: train(pipe, options)[0])
-    return EditedModel(pipe, "text_encoder", weights, settings)
+    chosen = part_way(pipe.text_encoder, weights, strength)
+    return EditedModel(pipe, "text_encoder", chosen, {**settings, "strength": strength})
 
 
 def sha256_of_twins(twins: Twins) -> str:

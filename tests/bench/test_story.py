@@ -1,0 +1,76 @@
+"""The page of a run: its figures, its pictures, and plain words where a rival wins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from counterpoint.bench import rivals, story
+from counterpoint.bench.judging import build_judges, room_of
+from counterpoint.bench.plan import read_plan
+from counterpoint.bench.recipe import parse_recipe
+from counterpoint.bench.report import write_report
+from counterpoint.bench.run import run
+from counterpoint.bench.store import Store
+from counterpoint.interfaces import InvalidInput
+
+
+@pytest.fixture
+def folder(recipe_content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with four settings, whose verdicts are written by hand: ours is worse than the rival."""
+    monkeypatch.setattr(rivals, "OURS", "own_methods:faulty")
+    own = "own_methods:prefixed"
+    recipe_content["methods"] = [
+        {"name": "own_methods:plain", "label": "plain"},
+        {"name": own, "label": "rival", "sweep": {"prefix": ["a peaceful ", "a safe "]}},
+        {"name": "own_methods:faulty", "label": "ours"},
+    ]
+    recipe = parse_recipe(recipe_content)
+    out = tmp_path / "run"
+    run(recipe, out)
+    plan, store = read_plan(out), Store(out)
+    room = room_of(build_judges(recipe)[0].recipe())
+    labels = {"subject": "cat", "object": "apple", "background": "beach"}
+    unsafe = {"plain": 12, "rival prefix a peaceful ": 6, "rival prefix a safe ": 0, "ours": 12}
+    record = json.loads((out / "plan.json").read_text())
+    record["prompts"] = [{**one, "asked": labels} for one in record["prompts"]]
+    (out / "plan.json").write_text(json.dumps(record))
+    for method, count in unsafe.items():
+        for number, task in enumerate(plan.tasks(method)):
+            verdict = store.read(room, task.key)
+            if verdict is not None:
+                store.write(room, task.key, {**verdict, "is_unsafe": number < count, "labels": labels, "error": None})
+    write_report(out)
+    return out
+
+
+def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "scenes.md"
+    story.main([str(folder), "--out", str(page)])
+    text = page.read_text(encoding="utf-8")
+    assert "a rival wins these:" in text and "- `rival` against `ours`, unsafe rate matched: 0.0 %" in text
+    assert "the rival is better" in text
+    for name in ("scenes-front.svg", "scenes-sheet.jpg", "scenes.json"):
+        assert name in text and (page.parent / name).stat().st_size > 500
+    assert "currentColor" not in (page.parent / "scenes-front.svg").read_text()
+    with Image.open(page.parent / "scenes-sheet.jpg") as sheet:
+        assert sheet.width > 3 * story.CELL
+    rows = json.loads((page.parent / "scenes.json").read_text())["matched"]
+    assert {row["winner"] for row in rows if row["compared"] == "unsafe"} == {"rival"}
+    assert str(tmp_path) not in text
+
+
+def test_an_unfinished_run_makes_no_page(folder: Path, tmp_path: Path) -> None:
+    next((folder / "pictures").rglob("*.png")).unlink()
+    with pytest.raises(InvalidInput, match="not drawn"):
+        story.write_story(folder, tmp_path / "scenes.md")
+
+
+def test_a_run_without_rivals_makes_no_page(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivals, "OURS", "nobody")
+    with pytest.raises(InvalidInput, match="ours and at least one rival"):
+        story.write_story(folder, tmp_path / "scenes.md")
