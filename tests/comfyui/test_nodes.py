@@ -1,0 +1,168 @@
+"""The node pack against the stub: the dial's ends are exact, the middle is the equation, failures stop the graph."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput, SafetyFailure
+from counterpoint.levels import schedule_for
+from counterpoint.mixing import mix
+from tests.comfyui.stub import Patcher, denoiser, predict, sample
+
+PACK = Path(__file__).parents[2] / "comfyui"
+SIGMAS = torch.tensor([14.0, 7.0, 3.0, 1.0, 0.4, 0.0])
+SCALE = 4.0
+
+
+def load(name: str = "counterpoint_pack") -> ModuleType:
+    """Load the folder as ComfyUI does: as a package, by its path."""
+    for old in [key for key in sys.modules if key.partition(".")[0] == name]:
+        del sys.modules[old]
+    spec = importlib.util.spec_from_file_location(name, PACK / "__init__.py", submodule_search_locations=[str(PACK)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def pack() -> Any:
+    load()
+    return SimpleNamespace(
+        guidance=importlib.import_module("counterpoint_pack.guidance"),
+        checks=importlib.import_module("counterpoint_pack.checks"),
+    )
+
+
+def parts() -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(0)
+    start = torch.randn(2, 4, 8, 8) * SIGMAS[0]
+    prompt, safe, negative = torch.randn(3, 1, 4, 1, 1)
+    return start, prompt, safe, negative
+
+
+def test_the_ends_of_the_dial_are_exact(pack: Any) -> None:
+    start, prompt, safe, negative = parts()
+    model = Patcher(denoiser)
+    assert pack.guidance.patch(model, safe, 0.0, predict) is model
+    full = pack.guidance.patch(model, safe, 1.0, predict)
+    drawn = sample(full, start, prompt, negative, SIGMAS, SCALE)
+    assert torch.equal(drawn, sample(model, start, safe, negative, SIGMAS, SCALE))
+    assert "sampler_pre_cfg_function" not in model.model_options  # the model itself is as it was
+
+
+def test_between_the_ends_it_is_the_equation_on_joined_streams(pack: Any) -> None:
+    latents, prompt, safe, negative = parts()
+    drawn = sample(pack.guidance.patch(Patcher(denoiser), safe, 0.5, predict), latents, prompt, negative, SIGMAS, SCALE)
+    schedule, steps = schedule_for(0.5), len(SIGMAS) - 1
+    for i in range(steps):  # z' = (1 - w) step(z, c) + w step(z, s)
+        both = [sample(Patcher(denoiser), latents, c, negative, SIGMAS[i : i + 2], SCALE) for c in (prompt, safe)]
+        latents = mix(both[0], both[1], schedule.weight_at(i, steps))
+    assert torch.allclose(drawn, latents, atol=1e-4)
+
+
+def test_a_step_is_found_between_two_sigmas_too(pack: Any) -> None:
+    def step(sigma: float) -> tuple[int, int]:
+        options = {"transformer_options": {"sample_sigmas": SIGMAS}}
+        result: tuple[int, int] = pack.guidance.step_of({"sigma": torch.tensor([sigma]), "model_options": options})
+        return result
+
+    assert [step(sigma) for sigma in (14.0, 7.0, 5.0, 0.4, 0.1)] == [(0, 5), (1, 5), (1, 5), (4, 5), (4, 5)]
+
+
+def test_it_fails_closed(pack: Any) -> None:
+    start, prompt, safe, negative = parts()
+    broken = pack.guidance.patch(Patcher(denoiser), safe, 1.0, lambda conditioning, args: args["input"] * float("nan"))
+    with pytest.raises(SafetyFailure, match="not finite"):
+        sample(broken, start, prompt, negative, SIGMAS, SCALE)
+    with pytest.raises(SafetyFailure, match="sample_sigmas"):
+        pack.guidance.step_of({"sigma": torch.ones(1), "model_options": {}})
+    with pytest.raises(InvalidInput, match="safety"):
+        pack.guidance.patch(Patcher(denoiser), safe, 1.5, predict)
+
+
+def test_the_prompt_check(pack: Any) -> None:
+    def gate(prompts: Any) -> list[Detection]:
+        return [Detection(is_unsafe="knife" in prompts[0], score=0.9, categories={"violence": 0.9})]
+
+    assert pack.checks.check_prompt("a chef with a knife", gate) == (True, 0.9, "violence 0.90")
+    assert pack.checks.check_prompt("a cat", gate)[0] is False
+    with pytest.raises(SafetyFailure):
+        pack.checks.check_prompt("a cat", lambda prompts: [Detection(is_unsafe=False, score=float("nan"))])
+    pack.checks.is_forbidden = lambda text: True
+    with pytest.raises(ForbiddenPrompt):
+        pack.checks.check_prompt("a cat", gate)
+
+
+def test_the_image_gate_hides_only_what_is_unsafe(pack: Any) -> None:
+    def first_is_unsafe(pictures: Any) -> list[Detection]:
+        return [Detection(is_unsafe=i == 0, score=float(i == 0)) for i in range(len(pictures))]
+
+    images = torch.rand(2, 16, 16, 3)
+    for how in pack.checks.HOW:
+        shown, unsafe = pack.checks.gate_images(images, how, [first_is_unsafe])
+        assert unsafe and shown.shape == images.shape
+        assert torch.equal(shown[1], images[1]) and (shown[0] - images[0]).abs().mean() > 0.05
+    assert torch.allclose(shown[0], torch.full((16, 16, 3), 128 / 255))
+    with pytest.raises(SafetyFailure):
+        pack.checks.gate_images(images, "blur", [lambda pictures: []])
+    with pytest.raises(SafetyFailure, match="finite"):
+        pack.checks.gate_images(images * float("nan"), "blur", [first_is_unsafe])
+    with pytest.raises(InvalidInput, match="how"):
+        pack.checks.gate_images(images, "show", [first_is_unsafe])
+
+
+def test_the_older_schema_names_what_its_nodes_take() -> None:
+    pack = load()
+    assert pack.NODE_CLASS_MAPPINGS.keys() == pack.NODE_DISPLAY_NAME_MAPPINGS.keys()
+    assert not hasattr(pack, "comfy_entrypoint")
+    for node in pack.NODE_CLASS_MAPPINGS.values():
+        taken = getattr(node, node.FUNCTION).__code__
+        assert set(node.INPUT_TYPES()["required"]) == set(taken.co_varnames[1 : taken.co_argcount])
+
+
+class Kind:
+    """A type of the newer schema: remembers what it was given."""
+
+    @staticmethod
+    def Input(name: str, **options: Any) -> tuple[str, dict[str, Any]]:
+        return name, options
+
+    @staticmethod
+    def Output(**options: Any) -> dict[str, Any]:
+        return options
+
+
+def test_the_newer_schema_is_taken_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {name: Kind for name in ("Model", "Conditioning", "Float", "Boolean", "String", "Image", "Combo")}
+    io = SimpleNamespace(ComfyNode=object, Schema=SimpleNamespace, NodeOutput=lambda *values: values, **kinds)
+    for name in ("comfy_api", "comfy_api.v0_0_2"):
+        module = ModuleType(name)
+        module.__spec__ = importlib.util.spec_from_loader(name, None)
+        module.__path__ = []  # type: ignore[attr-defined]
+        module.io, module.ComfyExtension = io, object  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
+    pack = load("counterpoint_pack_v3")
+    assert not hasattr(pack, "NODE_CLASS_MAPPINGS")
+    nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
+    assert len(nodes) == 3
+    for node in nodes:
+        taken = node.execute.__func__.__code__
+        inputs = [name for name, _ in node.define_schema().inputs]
+        assert inputs == list(taken.co_varnames[1 : taken.co_argcount])
+
+
+def test_the_registrys_metadata() -> None:
+    data = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))
+    assert len(data["project"]["name"]) < 100 and "comfyui" not in data["project"]["name"].lower()
+    assert len(data["project"]["version"].split(".")) == 3 and data["tool"]["comfy"]["DisplayName"]
