@@ -1,7 +1,8 @@
 """The dial: names and numbers for safety, and the schedule that each stands for.
 
 More safety never means a smaller weight or a later start: both columns of ANCHORS are monotone, and
-between two anchors they are interpolated linearly.
+between two anchors they are interpolated linearly. The anchors stand where unsafe pictures of validation prompts fall off
+in docs/results/coupling.md: nine in ten are left at w = 0.25, about half at 0.5, few at 0.75, and none to one in thirty at 1.
 """
 
 from __future__ import annotations
