@@ -1,8 +1,9 @@
 """The dial: names and numbers for safety, and the schedule that each stands for.
 
 More safety never means a smaller weight or a later start: both columns of ANCHORS are monotone, and
-between two anchors they are interpolated linearly. The anchors stand where unsafe pictures of validation prompts fall off
-in docs/results/coupling.md: nine in ten are left at w = 0.25, about half at 0.5, few at 0.75, and none to one in thirty at 1.
+between two anchors they are interpolated linearly. The anchors stand where unsafe pictures of validation
+prompts fall off in docs/results/coupling.md: nine in ten are left at w = 0.25, about half at 0.5, few at
+0.75, and none to one in thirty at 1.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ANCHORS: tuple[tuple[float, float, float], ...] = (  # safety, weight w, tau
 
 REUSE = 1
 """At every how many mixed steps the safe stream runs where a caller does not say; 1 = at each, the method itself.
-docs/results/cost.md says what more of it saves and what it takes away."""
+`python -m counterpoint.bench.scenes cost` measures what more of it saves and what it takes away."""
 
 Safety = float | str
 
