@@ -24,10 +24,6 @@ ANCHORS: tuple[tuple[float, float, float], ...] = (  # safety, weight w, tau
     (1.0, 1.0, 0.0),
 )
 
-REUSE = 1
-"""At every how many mixed steps the safe stream runs where a caller does not say; 1 = at each, the method itself.
-`python -m counterpoint.bench.scenes cost` measures what more of it saves and what it takes away."""
-
 Safety = float | str
 
 

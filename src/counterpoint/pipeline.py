@@ -29,7 +29,7 @@ from counterpoint.interfaces import (
     SafeText,
     SafetyFailure,
 )
-from counterpoint.levels import REUSE, Safety, resolve_safety, schedule_for
+from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.output_check import check_on_unsafe, hide_unsafe, judge
 from counterpoint.pictures import check_pictures
@@ -75,7 +75,7 @@ class SafePipeline:
         risk: Lets the weight follow the gate's score; None = the level's weight whatever the score.
         local: Mixes only where the joined streams disagree; None = everywhere.
         reuse: At every how many mixed steps the fused engine runs the safe stream, from 1 = at each; None
-            takes `levels.REUSE`. The reference engine runs it at each.
+            takes `engines.reuse.default_reuse`. The reference engine runs it at each.
 
     Raises:
         InvalidInput: An argument is not allowed, or the pipeline's family is not supported.
@@ -212,9 +212,7 @@ class SafePipeline:
         check_pictures([picture for picture, is_black in zip(pictures, flagged, strict=True) if not is_black])
         names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
         strengths = request.strengths or [1.0] * request.num_images
-        reports = reports_of(
-            request, drawn, flagged, names, strengths, self.coupling, self.engine, self.reuse, self.local
-        )
+        reports = reports_of(request, drawn, flagged, names, strengths, self.coupling, self.engine, self.local)
         return Pictures(drawn.output, reports)
 
     def _strengths(self, request: Request) -> list[float] | None:
@@ -330,13 +328,13 @@ def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineN
 
 def _check_options(
     local: LocalWeight | None, reuse: int | None, coupling: Coupling, engine: EngineName
-) -> tuple[LocalWeight | None, int]:
+) -> tuple[LocalWeight | None, int | None]:
     if local is not None and not isinstance(local, LocalWeight):
         raise InvalidInput("local", local, "None or a LocalWeight")
     if local is not None and coupling == "parallel":
         raise InvalidInput("local", local, "None with parallel streams: they differ by more than their last step")
     if reuse is None:
-        return local, REUSE if engine == "fused" else 1
+        return local, None
     if isinstance(reuse, bool) or not isinstance(reuse, int) or reuse < 1:
         raise InvalidInput("reuse", reuse, "a whole number from 1")
     if reuse > 1 and engine == "reference":

@@ -73,7 +73,6 @@ def reports_of(
     strengths: Sequence[float],
     coupling: Coupling,
     engine: EngineName,
-    reuse: int,
     local: LocalWeight | None,
 ) -> list[SafetyReport]:
     """Return one report a picture; `cost.seconds` is left 0, to be filled in when the call ends.
@@ -86,7 +85,6 @@ def reports_of(
         strengths: Fraction 0..1 of the weight that counted, one a picture.
         coupling: Of the streams.
         engine: The engine that steered.
-        reuse: At every how many mixed steps it ran the safe stream.
         local: Where it mixed; None = everywhere.
     """
     reports = []
@@ -106,7 +104,7 @@ def reports_of(
                 embedding=names[request.prompt_of(image)] if steered else None,
                 coupling=coupling if steered else None,
                 engine=engine if steered else None,
-                reuse=reuse if steered else None,
+                reuse=drawn.reuse if steered else None,
                 local=asdict(local) if steered and local is not None else None,
                 cost=Cost(denoiser_rows=drawn.rows[image], plain_rows=drawn.plain_rows, seconds=0.0),
             )

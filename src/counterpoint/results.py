@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
@@ -62,7 +63,7 @@ def write_results(path: Path, *, title: str, command: str, figures: dict[str, Fi
     record = {
         "command": command,
         "commit": _commit(),
-        "machine": f"{platform.machine()}, {platform.system()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "date": datetime.date.today().isoformat(),
         "figures": {name: asdict(figure) for name, figure in figures.items()},
     }

@@ -142,11 +142,12 @@ def test_command_writes_figures_with_their_interval(
 
 
 @pytest.mark.usefixtures("recognisers")
-def test_dial_writes_a_plot(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["dial", "calibration"])
+def test_dial_writes_a_plot(name: str, tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = {key: scenes.rate(1, 2) for key in ("unsafe", "subject kept", "background kept", "error")}
     monkeypatch.setattr(scenes, "safety_rates", lambda drawn, plain, readings: figure)
-    out = tmp_path / "dial.json"
-    arguments = ["dial", "--out", str(out), "--count", "1", "--steps", "1", "--threads", "1"]
+    out = tmp_path / f"{name}.json"
+    arguments = [name, "--out", str(out), "--count", "1", "--steps", "1", "--threads", "1"]
     assert scenes.main([*arguments, "--model", tiny_model_path]) == 0
     assert out.with_suffix(".svg").read_text().count("<svg") == 1
 

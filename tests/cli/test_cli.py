@@ -209,6 +209,42 @@ def test_compare_blurs_the_plain_panel_of_an_engaged_prompt_only(tiny_model_path
     assert blurred(MILD) == [False] * 5
 
 
+def test_compare_blurs_what_the_picture_check_calls_unsafe(
+    tiny_model_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steered or harmless: a panel that the check calls unsafe is hidden, and its reason told."""
+    looks = [Detection(is_unsafe=number == 2, score=0.0) for number in range(5)]
+    asked: list[str] = []
+
+    def detector(name: str) -> Any:
+        asked.append(name)
+        return lambda pictures: looks[: len(pictures)]
+
+    monkeypatch.setattr("counterpoint.loading.picture_detector", detector)
+    call = ["--model", tiny_model_path, "--steps", "1", "--seed", "1", "--json", "--overwrite"]
+    for prompt, gate in ((RISKY, "gate"), (MILD, None)):
+        result = run("compare", prompt, "--picture-check", "open_nsfw", *call)
+        assert result.exit_code == 0, result.stderr
+        panels = json.loads(result.stdout)["panels"]
+        assert [panel["reason"] for panel in panels] == [gate, None, "picture check", None, None]
+        assert [panel["blurred"] for panel in panels] == [gate is not None, False, True, False, False]
+        assert [panel["picture_unsafe"] for panel in panels] == [False, False, True, False, False]
+    assert asked == ["open_nsfw", "open_nsfw"]
+
+    def crash(pictures: Any) -> Any:
+        raise RuntimeError("no eyes")
+
+    Path("compare.png").unlink()
+    monkeypatch.setattr("counterpoint.loading.picture_detector", lambda name: crash)
+    result = run("compare", MILD, "--picture-check", "open_nsfw", *call)
+    assert result.exit_code != 0 and "no eyes" in result.stderr and not Path("compare.png").exists()
+
+
+def test_compare_refuses_an_unknown_picture_check(tiny_model_path: str) -> None:
+    result = run("compare", MILD, "--model", tiny_model_path, "--picture-check", "eyes")
+    assert result.exit_code == 2 and "picture_check" in result.stderr and "open_nsfw" in result.stderr
+
+
 def test_check_prints_one_json_object_a_prompt(tiny_model_path: str) -> None:
     result = run("check", RISKY, "-", "--json", "--model", tiny_model_path, stdin=f"{MILD}\r\n{RISKY}\n")
     assert result.exit_code == 0

@@ -15,7 +15,6 @@ from counterpoint.engines.drawn import Drawn
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.engines.prediction import is_finite, rows_of, with_rows
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
-from counterpoint.levels import REUSE
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 
@@ -120,9 +119,20 @@ def test_the_wrapper_hands_it_on_and_reports_the_rows(tiny_pipe: Any) -> None:
     report, passed = SafePipeline(tiny_pipe, detector=gate, schedule=HALF, local=local)(
         [UNSAFE, BENIGN], num_inference_steps=2, output_type="latent"
     ).safety
-    assert (report.reuse, report.local) == (REUSE, {"threshold": 0.5, "softness": 0.5, "smooth": 3})
+    assert (report.reuse, report.local) == (1, {"threshold": 0.5, "softness": 0.5, "smooth": 3})
     assert (passed.reuse, passed.local) == (None, None)
     json.dumps(asdict(report))
+
+
+@pytest.mark.parametrize(("steps", "k"), [(19, 1), (20, 2)])
+def test_many_steps_share_the_safe_stream_and_few_do_not(tiny_pipe: Any, steps: int, k: int) -> None:
+    def gate(prompts: Any) -> list[Detection]:
+        return [Detection(is_unsafe="knife" in prompt, score=1.0) for prompt in prompts]
+
+    safe = SafePipeline(tiny_pipe, detector=gate, schedule=HALF)
+    report = safe(UNSAFE, safe_prompt=SAFE, num_inference_steps=steps, output_type="latent").safety[0]
+    assert report.reuse == k
+    assert report.cost.denoiser_rows - report.cost.plain_rows == -(-report.steps_mixed // k)
 
 
 def test_rows_that_share_a_call_say_what_they_say_apart(tiny_pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:

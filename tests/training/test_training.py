@@ -1,5 +1,6 @@
 """Training parts with tiny networks: exact resume, a loadable pipeline, saved recognisers."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,8 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_assembled_folder_loads_and_draws(tmp_path: Path, tiny_bert: Path) -> None:
     build_vae((8, 8, 8, 8)).save_pretrained(tmp_path / "vae")
     build_unet((8, 8), width=16, heads=2, groups=4).save_pretrained(tmp_path / "unet")
+    for part in ("vae", "unet"):
+        (tmp_path / part / "training.json").write_text(f'{{"part": "{part}"}}')
     size = assemble(
         vae=tmp_path / "vae",
         unet=tmp_path / "unet",
@@ -158,6 +161,8 @@ def test_assembled_folder_loads_and_draws(tmp_path: Path, tiny_bert: Path) -> No
         out=tmp_path / "model",
     )
     assert 0 < size < 95_000_000
+    for part in ("vae", "unet"):  # how it was trained travels with the weights
+        assert json.loads((tmp_path / "model" / part / "training.json").read_text()) == {"part": part}
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model")
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(0)

@@ -6,6 +6,7 @@ Examples:
     python -m counterpoint.bench.scenes dial --count 100 --out docs/results/dial.json
     python -m counterpoint.bench.scenes cost --count 50 --out docs/results/cost.json
     python -m counterpoint.bench.scenes local --count 50 --out docs/results/local.json
+    python -m counterpoint.bench.scenes seconds --count 20 --out docs/results/seconds.json
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from diffusers import StableDiffusionPipeline
 from rich.console import Console
 from rich.progress import Progress
 
-from counterpoint.bench import checked, cost_curve, embedding_table, local_map
+from counterpoint.bench import checked, cost_curve, embedding_table, ends, local_map, timing
 from counterpoint.bench.cases import Case, scenes_cases
 from counterpoint.bench.counting import (
     agreement,
@@ -42,6 +43,7 @@ from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 from counterpoint.recognisers import HEADS, Reading, Recogniser
 from counterpoint.results import Figure, rate, write_results
+from counterpoint.scenes.world import Split
 
 DIAL = tuple(number / 10 for number in range(11))
 COUPLINGS: tuple[Coupling, ...] = ("joined", "parallel")
@@ -72,6 +74,25 @@ the difference of the predictions between; "local" mixes where the predictions d
 {CHANGES}
 
 ![Denoiser rows against unsafe rate and change of the picture](cost.svg)"""
+CALIBRATION_NOTES = """Unsafe validation prompts along the dial: the check of the anchors in `levels.py`.
+
+Weight and tau of every setting are monotone by construction. The anchors were placed by hand on the table of
+[weights and taus](coupling.md), which holds validation prompts, too; this page shows on more of them that more is never
+less safe: nowhere along the dial does the unsafe rate rise beyond its interval. Test prompts stand in
+[the dial](dial.md).
+
+![Safety against unsafe rate and kept context](calibration.svg)"""
+ENDS_NOTES = """Both ends of the dial against the plain pipeline: six samplers, both engines, unsafe test prompts.
+
+Weight 0 is compared with the plain pipeline on the same prompt, weight 1 with tau 0 with the plain pipeline on the safe
+text; the gate engages in both. Latents are compared, before decoding. "Bit for bit" counts equal tensors; where the
+engines draw in batches of another size than the plain call, kernels may round differently, so that equality is asked to
+1e-4 of the latents' range."""
+SECONDS_NOTES = """One picture a call, in seconds of wall time, and the demo as `make demo` starts it once installed.
+
+Plain and the levels draw the same unsafe prompts in turn, "harmless" as many harmless ones at level medium, gate and
+report included. The demo draws 16 pictures of 30 steps and a sheet, in a process of its own, loading included. Times
+belong to the machine that the last line names; [speed](speed.md) holds ratios and counted rows."""
 LOCAL_NOTES = f"""Unsafe test prompts, mixed everywhere by a weight (global) or where the predictions disagree (local).
 
 {CHANGES} The rows "less the global weight's" compare at equal safety: with the least global weight, between those that
@@ -157,8 +178,15 @@ def measure_dial(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     return figures
 
 
-def _along(bench: Bench, count: int, settings: dict[str, float]) -> dict[str, Figure]:
-    cases = scenes_cases("unsafe", split="test", count=count)
+def measure_calibration(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Unsafe validation prompts along the dial; also a plot beside `out`."""
+    figures = _along(bench, count, {f"{value:.1f}": value for value in DIAL}, split="validation")
+    dial_plot(figures, DIAL, out.with_suffix(".svg"))
+    return figures
+
+
+def _along(bench: Bench, count: int, settings: dict[str, float], *, split: Split = "test") -> dict[str, Figure]:
+    cases = scenes_cases("unsafe", split=split, count=count)
     plain = bench.draw(cases, 0.0)
     figures: dict[str, Figure] = {}
     for name, safety in settings.items():
@@ -174,7 +202,13 @@ def measure_coupling(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     for coupling, tau, weight in itertools.product(COUPLINGS, TAUS, WEIGHTS):
         schedule = MixingSchedule(weight=weight, tau=tau)
-        safe = SafePipeline(bench.pipe, detector=bench.safe.detector, coupling=coupling, schedule=schedule)
+        safe = SafePipeline(
+            bench.pipe,
+            detector=bench.safe.detector,
+            coupling=coupling,
+            schedule=schedule,
+            reuse=1,
+        )
         drawn, readings = bench.draw(cases, 1.0, safe=safe)
         name = f"{coupling}, tau {tau:g}, weight {weight:g}"
         figures |= {f"{name}: {key}": figure for key, figure in safety_rates(drawn, plain, readings).items()}
@@ -229,6 +263,18 @@ def measure_checked(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     return checked.measure(bench, scenes_cases("unsafe", split="test", count=count))
 
 
+def measure_ends(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Weights 0 and 1 against the plain pipeline, for six samplers."""
+    unsafe, twins = (scenes_cases(kind, split="test", count=count) for kind in ("unsafe", "proximal"))
+    return ends.measure(bench, unsafe, twins, bench.steps)
+
+
+def measure_seconds(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """One picture at each level, and the demo."""
+    unsafe, harmless = (scenes_cases(kind, split="test", count=count) for kind in ("unsafe", "proximal"))
+    return timing.measure(bench, unsafe, harmless, steps=bench.steps, guidance_scale=bench.guidance_scale)
+
+
 MEASUREMENTS = {
     "model": Measurement(
         title="The embedded model",
@@ -248,6 +294,12 @@ MEASUREMENTS = {
         measure=measure_dial,
         default_count=100,
     ),
+    "calibration": Measurement(
+        title="The dial on validation prompts",
+        about=CALIBRATION_NOTES,
+        measure=measure_calibration,
+        default_count=100,
+    ),
     "coupling": Measurement(
         title="Joined and parallel streams",
         about="Unsafe validation prompts: what to choose the default and the dial's anchors from.",
@@ -259,6 +311,18 @@ MEASUREMENTS = {
         about="Harmless test prompts, half of them chosen neighbours of unsafe ones, at level max.",
         measure=measure_benign,
         default_count=500,
+    ),
+    "ends": Measurement(
+        title="Both ends of the dial",
+        about=ENDS_NOTES,
+        measure=measure_ends,
+        default_count=5,
+    ),
+    "seconds": Measurement(
+        title="Seconds",
+        about=SECONDS_NOTES,
+        measure=measure_seconds,
+        default_count=20,
     ),
     "embeddings": Measurement(
         title="The safe embeddings",
@@ -331,7 +395,8 @@ def main(argv: list[str] | None = None) -> int:
         arguments.out,
         title=measurement.title,
         command=f"python -m counterpoint.bench.scenes {arguments.name} --out {arguments.out} "
-        f"--count {arguments.count} --steps {arguments.steps} --guidance-scale {arguments.guidance_scale:g}",
+        f"--count {arguments.count} --steps {arguments.steps} --guidance-scale {arguments.guidance_scale:g} "
+        f"--batch-size {arguments.batch_size} --threads {arguments.threads}",
         figures=figures,
         notes=f"{measurement.about}\n\n{JUDGED}",
     )

@@ -24,6 +24,7 @@ class Drawing(Protocol):
     """What this needs of `scenes.Bench`."""
 
     pipe: Any
+    safe: SafePipeline
     judge: Recogniser
 
     def draw(

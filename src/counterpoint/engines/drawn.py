@@ -22,6 +22,8 @@ class Drawn:
     """Rows (one latent of one stream at one step) that the denoiser ran for each picture, M numbers."""
     plain_rows: int
     """Rows that the plain pipeline runs for one of these pictures."""
+    reuse: int = 1
+    """At every how many mixed steps the safe stream ran."""
 
 
 @contextmanager

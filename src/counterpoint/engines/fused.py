@@ -49,6 +49,7 @@ from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
+from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import after_each_step
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
@@ -84,7 +85,7 @@ class MixedPredictions:
         schedule: When and how strongly to mix.
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures.
-        reuse: At every how many mixed steps the safe rows run, from 1.
+        reuse: At every how many mixed steps the safe rows run, from 1; None = `default_reuse`.
         local: Where to mix; None = everywhere.
         strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
     """
@@ -97,13 +98,13 @@ class MixedPredictions:
         num_images: int,
         engaged: Sequence[int],
         *,
-        reuse: int = 1,
+        reuse: int | None = 1,
         local: LocalWeight | None = None,
         strengths: Sequence[float] | None = None,
     ) -> None:
         self.pipe, self.safe, self.schedule = pipe, safe, schedule
         self.num_images, self.engaged = num_images, frozenset(engaged)
-        self.reuse, self.local = reuse, local
+        self._reuse, self.local = reuse, local
         self.strengths = None if strengths is None or all(s == 1.0 for s in strengths) else list(strengths)
         self.weights: list[float] = []
         """Weight applied at each step so far; as long as the scheduler has taken steps."""
@@ -125,6 +126,11 @@ class MixedPredictions:
         """Steps of the pipeline's loop, N: what it says itself, else what its scheduler holds."""
         own = getattr(self.pipe, "_num_timesteps", None)
         return int(own) if own is not None else len(self.pipe.scheduler.timesteps)
+
+    @property
+    def reuse(self) -> int:
+        """At every how many mixed steps the safe rows run."""
+        return default_reuse(self.num_steps) if self._reuse is None else self._reuse
 
     @property
     def weight(self) -> float:
@@ -300,7 +306,7 @@ def run(
     *,
     num_images: int,
     engaged: Sequence[int],
-    reuse: int = 1,
+    reuse: int | None = 1,
     local: LocalWeight | None = None,
     strengths: Sequence[float] | None = None,
 ) -> Drawn:
@@ -316,7 +322,8 @@ def run(
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures, at least one.
         reuse: At every how many mixed steps the safe rows run, from 1; between them the difference of the
-            predictions is kept. 1 = at each. Without effect where the weight is 1: there they cost nothing.
+            predictions is kept. 1 = at each, None = `default_reuse`. Without effect where the weight is 1: there
+            they cost nothing.
         local: Where to mix; None = everywhere.
         strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
 
@@ -346,4 +353,5 @@ def run(
         weights=streams.weights,
         rows=[each + extra for extra in streams.extra_rows],
         plain_rows=each,
+        reuse=streams.reuse,
     )

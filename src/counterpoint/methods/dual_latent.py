@@ -74,8 +74,8 @@ class Options:
     """One of `EMBEDDINGS`."""
     local: float | None = None
     """Mix only where the streams disagree by this multiple of their mean disagreement, from 0; None = everywhere."""
-    reuse: int = 1
-    """At every how many mixed steps the fused engine runs the safe stream, from 1."""
+    reuse: int | None = None
+    """At every how many mixed steps the fused engine runs the safe stream, from 1; None takes the engine's default."""
     risk: float | None = None
     """Weight at the gate's score 0.5 and below, above 0 and up to 1; whole from score 1 on. None = always whole."""
     safe_prompt: str | None = None
@@ -90,7 +90,8 @@ class Options:
                 check_number(name, value, 0.0, 1.0)
         check_choice("embedding", self.embedding, tuple(EMBEDDINGS))
         check_choice("gate", self.gate, ("as_is", "open"))
-        check_count("reuse", self.reuse, 1)
+        if self.reuse is not None:
+            check_count("reuse", self.reuse, 1)
 
     @property
     def schedule(self) -> MixingSchedule:

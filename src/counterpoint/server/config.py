@@ -97,7 +97,11 @@ class Settings(BaseSettings):
         None,
         description="Table with `threshold`, `softness`, `smooth`: mix only where the two streams disagree.",
     )
-    reuse: int = Field(1, ge=1, description="At every how many mixed steps the safe stream runs; 1 = at each.")
+    reuse: int | None = Field(
+        None,
+        ge=1,
+        description="At every how many mixed steps the safe stream runs; 1 = at each, none = 2 from 20 steps on.",
+    )
     watermark: bool = Field(True, description="Whether pictures carry the invisible mark (sides from 64 pixels).")
     watermark_key: SecretStr = Field(
         SecretStr("counterpoint"), description="Names the mark's pattern; the default is public."

@@ -18,14 +18,16 @@ EXAMPLE = """example:
       --unet training/unet/weights --out training/model
 """
 MAX_BYTES = 95_000_000
+SETTINGS = "training.json"
+"""How a part was trained, written by its run beside the weights; shipped with them."""
 
 
 def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     """Write the pipeline's folder.
 
     Args:
-        vae: Folder of the trained autoencoder.
-        unet: Folder of the trained denoiser.
+        vae: Folder of the trained autoencoder, with its `training.json`.
+        unet: Folder of the trained denoiser, with its `training.json`.
         text_encoder: Folder of the BERT model and its tokenizer.
         out: Folder to write; an older one is replaced once the new one has been checked.
 
@@ -33,6 +35,7 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
         Size of the folder in bytes.
 
     Raises:
+        FileNotFoundError: A part comes without its settings.
         ValueError: The folder is larger than 95 MB, or draws no finite picture.
     """
     tokenizer, encoder = load_text_encoder(text_encoder)
@@ -50,8 +53,9 @@ def assemble(*, vae: Path, unet: Path, text_encoder: Path, out: Path) -> int:
     shutil.rmtree(temporary, ignore_errors=True)
     pipe.to(torch.float16).save_pretrained(temporary, safe_serialization=True)
     declare_single_precision(temporary / "text_encoder" / "config.json")
-    for part in ("unet", "vae"):
+    for part, weights in (("unet", unet), ("vae", vae)):
         forget_origin(temporary / part / "config.json")
+        shutil.copyfile(weights / SETTINGS, temporary / part / SETTINGS)
     files = [file for file in temporary.rglob("*") if file.is_file()]
     for file in files:
         file.chmod(0o644)  # safetensors writes files that only their owner may read.
