@@ -83,6 +83,8 @@ def test_help_does_not_import_torch(arguments: list[str]) -> None:
         ("safety", ["generate", MILD, "--safety", "2"]),
         ("safety", ["generate", MILD, "--safety", "nan"]),
         ("safety", ["generate", MILD, "--safety", "extreme"]),
+        ("guidance_scale", ["generate", MILD, "--guidance-scale", "nan"]),
+        ("guidance_scale", ["compare", MILD, "--guidance-scale", "inf"]),
         ("steps", ["generate", MILD, "--steps", "0"]),
         ("steps", ["generate", MILD, "--steps", "many"]),
         ("seed", ["generate", MILD, "--seed", "-1"]),
