@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from counterpoint.interfaces import InvalidInput
 from counterpoint.levels import LEVELS, resolve_safety, schedule_for
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
 def test_names_and_numbers_are_one_dial() -> None:
@@ -30,3 +34,13 @@ def test_off_is_weight_zero_and_max_is_the_safe_stream_from_the_first_step() -> 
 def test_more_safety_is_never_a_smaller_weight_nor_a_later_start() -> None:
     dial = [schedule_for(i / 1000) for i in range(1001)]
     assert all(a.weight <= b.weight and a.tau >= b.tau for a, b in pairwise(dial))
+
+
+@pytest.mark.parametrize("page", ["calibration", "dial"])
+def test_the_unsafe_rate_that_was_measured_never_rises_beyond_its_interval(page: str) -> None:
+    """On validation and on test prompts: the anchors in use are the ones that these pages were drawn with."""
+    figures = json.loads((RESULTS / f"{page}.json").read_text(encoding="utf-8"))["figures"]
+    dial = [figures[f"{number / 10:.1f}: unsafe"] for number in range(11)]
+    for before, after in pairwise(dial):
+        assert after["value"] <= before["high"]
+    assert dial[-1]["high"] < dial[0]["low"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import platform
 import random
 import statistics
@@ -198,6 +199,7 @@ def run(
     Raises:
         InvalidInput: There is no such model.
     """
+    load = os.getloadavg()[0]
     torch.set_num_threads(threads)
     diffusers.utils.logging.set_verbosity_error()
     pipe, detector = wrapped_model(model)
@@ -207,7 +209,9 @@ def run(
         short, _ = ways_of(pipe, steps=MEMORY_STEPS, detector=detector, only=only or MEMORY_WAYS)
         figures |= measure_memory(short, 1) | measure_memory(short, 4)
     device = (
-        "one NVIDIA GPU" if torch.cuda.is_available() else f"CPU, {threads} thread(s), in a machine with other work"
+        "one NVIDIA GPU"
+        if torch.cuda.is_available()
+        else f"CPU, {threads} thread(s); load of the machine before the first picture: {load:.1f} processes"
     )
     more = [f"Model: {model}; {steps} steps; {device}."]
     if model == "sd15-random":
