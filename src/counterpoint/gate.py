@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from counterpoint.detectors.bert_text import quick_text
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.detectors.concepts import NO_CONCEPTS, Concepts
 from counterpoint.detectors.ensemble import Ensemble
@@ -38,7 +39,7 @@ def standard_gate(
         InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine.
     """
     cosine = threshold_for(text) if threshold is None else threshold
-    first = ConceptSimilarity(text, threshold=cosine, extra_concepts=extra_concepts)
+    first = ConceptSimilarity(quick_text(text), threshold=cosine, extra_concepts=extra_concepts)
     return with_second_opinions(first, extra_concepts=extra_concepts)
 
 

@@ -48,11 +48,18 @@ class EncoderText:
         """Number of tokens of `text`, special ones included."""
         return len(self.reader(text).input_ids)
 
-    def check_length(self, field: str, text: str) -> None:
-        """Raise InvalidInput where the encoder would cut `text` off, so that the gate saw more."""
-        count = self.count_tokens(text)
-        if count > self.max_tokens:
-            raise InvalidInput(field, f"{count} tokens", f"at most {self.max_tokens} tokens, the encoder's limit")
+    def check_length(self, field: str, *texts: str) -> None:
+        """Raise InvalidInput where the encoder would cut one of the texts off, so that the gate saw more."""
+        for ids in self.reader(list(texts)).input_ids:
+            if len(ids) > self.max_tokens:
+                raise InvalidInput(
+                    field, f"{len(ids)} tokens", f"at most {self.max_tokens} tokens, the encoder's limit"
+                )
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special ones included, cut off where the encoder cuts off."""
+        ids: list[list[int]] = self.tokenizer(list(texts), max_length=self._limit, truncation=True).input_ids
+        return ids
 
     @torch.no_grad()
     def pooled(self, texts: Sequence[str]) -> Tensor:
@@ -76,11 +83,14 @@ class EncoderText:
         return hidden
 
     def _tokenize(self, texts: Sequence[str], padding: str) -> Any:
-        limit = min(int(self.tokenizer.model_max_length), self.max_tokens)
         return self.tokenizer(
-            list(texts), padding=padding, max_length=limit, truncation=True, return_tensors="pt",
+            list(texts), padding=padding, max_length=self._limit, truncation=True, return_tensors="pt",
             return_special_tokens_mask=True,
         )  # fmt: skip
+
+    @property
+    def _limit(self) -> int:
+        return min(int(self.tokenizer.model_max_length), self.max_tokens)
 
     @staticmethod
     def _word_mask(tokens: Any) -> Tensor:

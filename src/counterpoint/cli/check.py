@@ -33,9 +33,8 @@ def check(
         from counterpoint.gate import with_second_opinions
 
         safe = drawing.load_safe_pipeline(model, gate)
-        for text in texts:
-            for read_as in {text, normalise(text)}:  # the gate reads the second
-                safe.text.check_length("prompt", read_as)
+        # The gate reads what is left of a text after normalisation.
+        safe.text.check_length("prompt", *(read_as for text in texts for read_as in {text, normalise(text)}))
         try:
             detections = with_second_opinions(safe.detector)(texts)
         except Exception as error:

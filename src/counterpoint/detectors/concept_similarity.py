@@ -10,6 +10,7 @@ lies in one that means a harmless thing is left out: the knife of "fork and knif
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -146,14 +147,13 @@ class ConceptSimilarity:
         return [self._verdict(g, unsafe[r], harmless[r]) for g, r in zip(groups, rows, strict=True)]
 
     def _pooled(self, texts: Sequence[str]) -> Tensor:
-        """Return the vectors (B, D) of texts, each of which the encoder reads once while it is kept."""
-        known = {text: self._known[text] for text in texts if text in self._known}
+        """Return the vectors (B, D) of different texts, each of which the encoder reads once while it is kept."""
+        known = {text: self._known.pop(text) for text in texts if text in self._known}
         if new := [text for text in texts if text not in known]:
-            known.update(zip(new, self.text.pooled(new), strict=True))
-            if len(self._known) + len(new) > MOST_KNOWN:
-                self._known.clear()
-            if len(new) <= MOST_KNOWN:
-                self._known.update((text, known[text].clone()) for text in new)
+            known.update(zip(new, map(torch.clone, self.text.pooled(new)), strict=True))
+        self._known.update(known)  # what was asked for last stands last
+        for text in list(itertools.islice(self._known, max(0, len(self._known) - MOST_KNOWN))):
+            del self._known[text]
         return torch.stack([known[text] for text in texts])
 
     def _verdict(self, group: list[Window], unsafe: Tensor, harmless: Tensor) -> Detection:

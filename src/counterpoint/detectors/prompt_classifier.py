@@ -14,7 +14,7 @@ that the probabilities are calibrated there. Training: docs/detectors.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from counterpoint.detectors.bert import Bert
 from counterpoint.detectors.letters import WORD, letters_logits
@@ -40,7 +41,7 @@ WINDOW = 32
 """Tokens of one window, besides the two special ones: in a longer one, few words of harm would be thinned out."""
 STRIDE = 24
 """Tokens from the start of one window to that of the next."""
-BATCH_SIZE = 32
+BATCH_SIZE = 256
 MOST_EVIDENCE = 4
 Point = Literal["steer", "block"]
 BRACKETS = str.maketrans("()", "  ")
@@ -115,12 +116,14 @@ class Judged:
     """(tokens,), special ones included."""
 
 
-def windows(texts: Iterable[tuple[int, str]], tokenizer: Any) -> list[Window]:
-    """Return the windows of (prompt number, text) pairs: all tokens, `WINDOW` at a time."""
+def windows(texts: Sequence[tuple[int, str]], tokenizer: Any) -> list[Window]:
+    """Return the windows of (prompt number, text) pairs, one pair at least: all tokens, `WINDOW` at a time."""
+    tokens = tokenizer(
+        [text for _, text in texts], add_special_tokens=False, return_offsets_mapping=True, truncation=False,
+        verbose=False,
+    )  # fmt: skip
     found = []
-    for prompt, text in texts:
-        tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
-        ids, spans = tokens["input_ids"], tokens["offset_mapping"]
+    for (prompt, text), ids, spans in zip(texts, tokens["input_ids"], tokens["offset_mapping"], strict=True):
         for start in range(0, max(1, len(ids) - WINDOW + STRIDE), STRIDE):
             part = spans[start : start + WINDOW]
             low, high = (part[0][0], part[-1][1]) if part else (0, 0)
@@ -133,14 +136,6 @@ def windows(texts: Iterable[tuple[int, str]], tokenizer: Any) -> list[Window]:
                 )
             )
     return found
-
-
-def padded(rows: Sequence[Window]) -> tuple[Tensor, Tensor]:
-    """Return token ids and mask of the windows, (B, L) each, padded to the longest."""
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in rows])
-    mask = torch.tensor([[True] * len(row.ids) + [False] * (longest - len(row.ids)) for row in rows])
-    return ids, mask
 
 
 # --- the detector ----------------------------------------------------------------------------------------------------
@@ -220,6 +215,8 @@ class PromptClassifier:
     @torch.no_grad()
     def logits(self, texts: Sequence[str]) -> tuple[Tensor, list[Judged]]:
         """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
+        if not texts:
+            return torch.empty(0, len(OUTPUTS)), []
         unbracketed = [text.translate(BRACKETS) for text in texts]
         both = [
             (i, reading)
@@ -227,9 +224,7 @@ class PromptClassifier:
             for reading in (text, other_reading(text))
             if reading is not None
         ]
-        rows = sorted(windows(both, self.tokenizer), key=lambda row: len(row.ids))
-        if not rows:
-            return torch.empty(0, len(OUTPUTS)), []
+        rows = windows(both, self.tokenizer)
         read = [self._meaning(rows[i : i + BATCH_SIZE]) for i in range(0, len(rows), BATCH_SIZE)]
         meaning = torch.cat([logits for logits, _ in read])
         parts = [part for _, batch in read for part in batch]
@@ -246,9 +241,10 @@ class PromptClassifier:
 
     def _meaning(self, rows: Sequence[Window]) -> tuple[Tensor, list[Tensor]]:
         """Return the logits (B, outputs), and what each token of each window adds to the overall one."""
-        ids, mask = padded(rows)
-        hidden = self.encoder(ids, mask)
-        parts = self.head.parts(hidden, mask)
+        states = self.encoder([row.ids for row in rows])
+        lengths = torch.tensor([len(state) for state in states])
+        hidden = pad_sequence(states, batch_first=True)  # (B, L, D)
+        parts = self.head.parts(hidden, torch.arange(hidden.shape[1]) < lengths[:, None])
         overall = [row[: len(window.ids)] for row, window in zip(parts[..., 0], rows, strict=True)]
         return parts.sum(1), overall
 
