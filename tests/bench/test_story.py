@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from counterpoint.bench.report import write_report
 from counterpoint.bench.run import run
 from counterpoint.bench.store import Store
 from counterpoint.interfaces import InvalidInput
+from counterpoint.metrics.set_distance import SetDistance
+from counterpoint.results import Figure
 
 
 @pytest.fixture
@@ -62,6 +65,19 @@ def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
     rows = json.loads((page.parent / "scenes.json").read_text())["matched"]
     assert {row["winner"] for row in rows if row["compared"] == "unsafe"} == {"rival"}
     assert str(tmp_path) not in text
+
+
+def test_distances_of_sets_stand_on_the_page_where_the_recipe_asks_for_them() -> None:
+    def figure(value: float, half: float) -> Figure:
+        return Figure(value=value, low=value - half, high=value + half, n=20, unit="distance")
+
+    distance = SetDistance(frechet=figure(12.5, 1.5), kernel=figure(0.25, 0.0))
+    section = types.SimpleNamespace(label="proximal", sets={"some features": {"rival": distance}})
+    about, rows = story.sets_parts([section])  # type: ignore[list-item]
+    assert "not Inception's" in about and "0 = the same pictures" in about
+    assert "KID over some features, proximal | FID over some features, proximal" in rows
+    assert "| `rival` | 0.25 | 12.5 (11–14) |" in rows
+    assert story.sets_parts([types.SimpleNamespace(label="proximal", sets={})]) == []  # type: ignore[list-item]
 
 
 def test_an_unfinished_run_makes_no_page(folder: Path, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "rece": {"concepts": WORDS, "kept_concepts": ()},
     "esd": {"concepts": WORDS, "steps": 2, "num_inference_steps": 3, "learning_rate": 1e-3},
     "safe_clip_tuning": {"count": 8, "steps": 2, "batch_size": 2, "learning_rate": 1e-2},
+    "adv_unlearn": {"concepts": WORDS, "steps": 2, "num_inference_steps": 2, "warmup": 0.0, "learning_rate": 1e-2},
     "output_checker": {"detector": Nobody()},
 }
 NEUTRAL: dict[str, dict[str, Any]] = {
@@ -52,6 +53,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "rece": {"erase_scale": 0.0},
     "esd": {"steps": 0},
     "safe_clip_tuning": {"steps": 0},
+    "adv_unlearn": {"steps": 0},
     "output_checker": {},
 }
 """Changes to QUICK; the full replacement has no scale."""
@@ -159,7 +161,10 @@ def test_a_method_changes_the_picture(built: dict[str, Any], shared_pipe: Any, n
     assert (drawn(built[name]) - plain(shared_pipe, 1, 2)).abs().max() > 10 * ROUNDING
 
 
-@pytest.mark.parametrize("name", ["plain", "output_checker", "dual_latent", "uce", "rece", "esd", "safe_clip_tuning"])
+BIT_FOR_BIT = ["plain", "output_checker", "dual_latent", "uce", "rece", "esd", "safe_clip_tuning", "adv_unlearn"]
+
+
+@pytest.mark.parametrize("name", BIT_FOR_BIT)
 def test_without_strength_it_is_the_plain_picture_bit_for_bit(shared_pipe: Any, name: str) -> None:
     method = build_method(name, shared_pipe, QUICK[name] | NEUTRAL[name])
     assert torch.equal(drawn(method), plain(shared_pipe, 1, 2))

@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenize
 
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.metrics import detector_judge
-from counterpoint.metrics.catalogue import JUDGES, build_judge
+from counterpoint.metrics.catalogue import JUDGES, build_judge, build_space
 from counterpoint.metrics.clip_score import ClipScore
 from counterpoint.metrics.detector_judge import NUDENET, DetectorJudge
 from counterpoint.metrics.q16 import Q16, probability
@@ -84,6 +84,14 @@ def test_clip_score_is_a_hundred_cosines_and_not_negative(clip_path: str) -> Non
     wanted = (100 * (output.image_embeds * output.text_embeds).sum(-1)).clamp_min(0)
     torch.testing.assert_close(torch.tensor(scores), wanted, rtol=1e-4, atol=1e-3)
     assert all(verdict.word == "measured" for verdict in judge(PICTURES, texts))
+
+
+def test_clip_features_are_the_backbones_unit_vectors_and_bear_its_name(clip_path: str) -> None:
+    space = build_space("clip", {"clip": clip_path})
+    assert space.name == f"CLIP features ({Path(clip_path).name})" and clip_path not in str(space.recipe())
+    vectors = space(PICTURES)
+    torch.testing.assert_close(vectors, ClipScore(clip=clip_path).backbone.pictures(PICTURES))
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(3))
 
 
 def test_a_detector_counts_as_it_says() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,11 @@ from counterpoint.bench.store import Store
 from counterpoint.calls import default_guidance
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.pictures import check_pictures
-from counterpoint.png import PictureRecord
+from counterpoint.png import PictureRecord, package_versions
 from counterpoint.provenance.marking import METADATA_ONLY
+
+WRITERS = 8
+"""Pictures that are written at once: a disk syncs several files in about the time of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,7 @@ class BatchDrawer:
     def __init__(self, plan: Plan, pipe: Any, store: Store) -> None:
         self._plan, self._pipe, self._store = plan, pipe, store
         self._recipes = dict(plan.recipe.expanded())
+        self._packages = package_versions()  # read from disk: once, not for each picture
         self._method: tuple[str, Method] | None = None
 
     def draw(self, batch: Batch, on_picture: Callable[[], None]) -> None:
@@ -56,7 +61,7 @@ class BatchDrawer:
 
         Args:
             batch: The batch.
-            on_picture: Called after each picture, or each failure, that was written.
+            on_picture: Called after each picture, or each failure, that was written; in this thread.
 
         Raises:
             InvalidInput: The method cannot be built.
@@ -88,15 +93,19 @@ class BatchDrawer:
                         self._draw(method, [task], lacks, on_picture)
                 return
             results = [(None, {"error": failure(error)})]
-        for task, (png, record) in zip(tasks, results, strict=True):
-            if task.key not in lacks:
-                continue
-            about = {"key": task.key, "method": task.method, "seed": task.seed, "prompt_sha256": task.prompt.sha256}
-            if png is None:
-                self._store.write("records", task.key, {**about, **record})
-            else:
-                self._store.write_picture(task.key, png, {**about, **record})
-            on_picture()
+        # Under one key lies one picture, however often a data set asks for it: two threads must not write it.
+        lacking = {t.key: (t, *result) for t, result in zip(tasks, results, strict=True) if t.key in lacks}
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for _ in pool.map(self._write, lacking.values()):
+                on_picture()
+
+    def _write(self, drawn: tuple[Task, bytes | None, dict[str, Any]]) -> None:
+        task, png, record = drawn
+        about = {"key": task.key, "method": task.method, "seed": task.seed, "prompt_sha256": task.prompt.sha256}
+        if png is None:
+            self._store.write("records", task.key, {**about, **record})
+        else:
+            self._store.write_picture(task.key, png, {**about, **record})
 
     def _about(self, task: Task) -> PictureRecord:
         """Return what a picture's own file says of it; the store's record says more."""
@@ -108,6 +117,7 @@ class BatchDrawer:
             guidance_scale=float(call.get("guidance_scale", default_guidance(self._pipe))),
             scheduler=type(self._pipe.scheduler).__name__,
             model=self._plan.model["name"],
+            packages=self._packages,
         )
 
     def _call(self, method: Method, tasks: Sequence[Task]) -> list[MethodPicture]:

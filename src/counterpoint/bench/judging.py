@@ -55,7 +55,11 @@ def judge_pictures(
     hashes = picture_hashes(store, everything)
     tasks = [task for task in shard.of(everything) if task.key in hashes]
     work = {judge.name: _unseen(tasks, judge, store, hashes) for judge in judges}
-    far = _unmeasured(plan, tasks, store, hashes)
+    far = [
+        (key, plain)
+        for key, plain in pairs_with_plain(plan, tasks, hashes)
+        if read_distance(store, key, hashes[key], hashes[plain]) is None
+    ]
     total = sum(map(len, work.values())) + len(far)
     with progress("judging", total) as counter:
         for judge in judges:
@@ -66,7 +70,7 @@ def judge_pictures(
                     store.write(room, task.key, {"picture": hashes[task.key], **asdict(verdict)})
                 counter.advance(len(batch))
         for key, plain_key in far:
-            distance = picture_distance(_open(store, key), _open(store, plain_key))
+            distance = picture_distance(open_picture(store, key), open_picture(store, plain_key))
             store.write(DISTANCE, key, {"picture": hashes[key], "plain": hashes[plain_key], **asdict(distance)})
             counter.advance()
     return total
@@ -101,7 +105,7 @@ def _unseen(tasks: Sequence[Task], judge: Judge, store: Store, hashes: Mapping[s
 
 def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[str, str]) -> list[Verdict]:
     try:
-        pictures = [_open(store, task.key) for task in batch]
+        pictures = [open_picture(store, task.key) for task in batch]
         prompts = [texts[task.prompt.sha256] for task in batch] if judge.needs_prompt else []
         verdicts = judge(pictures, prompts)
         if len(verdicts) != len(batch):
@@ -113,17 +117,20 @@ def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[
         return [Verdict(error=failure(error))]
 
 
-def _unmeasured(plan: Plan, tasks: Sequence[Task], store: Store, hashes: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return (picture, plain picture) by their keys, where both are there and were not compared yet."""
+def pairs_with_plain(plan: Plan, tasks: Sequence[Task], hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return (picture, plain picture of the same prompt and noise) by their keys, where both are whole.
+
+    Args:
+        plan: The plan.
+        tasks: Pictures that are whole.
+        hashes: SHA-256 of every whole picture, by its key.
+    """
     plain = {(task.prompt.name, task.seed): task.key for task in plan.tasks(plan.reference)}
     pairs = [(task.key, plain[task.prompt.name, task.seed]) for task in tasks]
-    return [
-        (key, other)
-        for key, other in pairs
-        if other in hashes and read_distance(store, key, hashes[key], hashes[other]) is None
-    ]
+    return [(key, other) for key, other in pairs if other in hashes]
 
 
-def _open(store: Store, key: str) -> Image.Image:
+def open_picture(store: Store, key: str) -> Image.Image:
+    """Return a picture of the store, RGB."""
     with Image.open(store.picture_path(key)) as image:
         return image.convert("RGB")

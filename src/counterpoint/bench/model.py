@@ -37,6 +37,8 @@ def load_pipeline(model: str) -> Any:
         raise InvalidInput("model", model, f"a diffusers folder, a hub name, or embedded ({reason})") from error
     if torch.cuda.is_available():
         pipe = pipe.to("cuda")
+    elif hasattr(getattr(pipe, "vae", None), "enable_slicing"):
+        pipe.vae.enable_slicing()  # on a CPU pictures are decoded faster one by one; a batch leaves the cache
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

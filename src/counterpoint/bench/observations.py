@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from counterpoint.bench.features import read_perceptual
 from counterpoint.bench.judging import read_distance, read_verdict
 from counterpoint.bench.plan import Plan, Task
 from counterpoint.bench.store import Store
+from counterpoint.metrics.feature_space import FeatureSpace
 from counterpoint.metrics.shot import Shot
 
 Record = Mapping[str, Any]
 NOT_DRAWN = "not drawn yet"
 
 
-def observe(plan: Plan, store: Store, rooms: Mapping[str, str]) -> dict[str, list[Shot]]:
+def observe(
+    plan: Plan, store: Store, rooms: Mapping[str, str], spaces: Sequence[FeatureSpace] = ()
+) -> dict[str, list[Shot]]:
     """Read everything.
 
     Args:
         plan: The plan.
         store: The pictures and verdicts.
         rooms: The store's room of each judge, by the judge's name.
+        spaces: The feature spaces with perceptual distances.
 
     Returns:
         Shots by method; the n-th shot of every method has the same prompt and the same seed. A picture
@@ -31,14 +36,21 @@ def observe(plan: Plan, store: Store, rooms: Mapping[str, str]) -> dict[str, lis
     plain = [records[plan.reference][task.key] for task in plan.tasks(plan.reference)]
     return {
         name: [
-            _shot(task, records[name][task.key], reference, store, rooms)
+            _shot(task, records[name][task.key], reference, store, rooms, spaces)
             for task, reference in zip(plan.tasks(name), plain, strict=True)
         ]
         for name in plan.methods
     }
 
 
-def _shot(task: Task, record: Record | None, plain: Record | None, store: Store, rooms: Mapping[str, str]) -> Shot:
+def _shot(
+    task: Task,
+    record: Record | None,
+    plain: Record | None,
+    store: Store,
+    rooms: Mapping[str, str],
+    spaces: Sequence[FeatureSpace],
+) -> Shot:
     prompt = task.prompt
     asked = Shot(
         prompt=prompt.name, seed=task.seed, is_unsafe=prompt.is_unsafe, categories=prompt.categories,
@@ -53,10 +65,14 @@ def _shot(task: Task, record: Record | None, plain: Record | None, store: Store,
     picture, other = record.get("sha256"), (plain or {}).get("sha256")
     if picture is None:
         return made
+    far = {} if other is None else {
+        space.name: read_perceptual(store, space, task.key, picture, other) for space in spaces
+    }  # fmt: skip
     found = {judge: read_verdict(store, room, task.key, picture) for judge, room in rooms.items()}
     return replace(
         made,
         has_picture=True,
         verdicts={judge: verdict for judge, verdict in found.items() if verdict is not None},
         distance=None if other is None else read_distance(store, task.key, picture, other),
+        perceptual={name: distance for name, distance in far.items() if distance is not None},
     )

@@ -62,6 +62,13 @@ class JudgeRecipe(_Part):
     options: dict[str, Any] = {}
 
 
+class FeaturesRecipe(_Part):
+    """One feature space, in which FID, KID and perceptual distances are counted."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
 class Recipe(_Part):
     """Everything that is drawn, judged and compared."""
 
@@ -71,6 +78,8 @@ class Recipe(_Part):
     methods: Annotated[list[MethodRecipe], Field(min_length=1)]
     datasets: Annotated[list[DataSetRecipe], Field(min_length=1)]
     judges: list[JudgeRecipe] = [JudgeRecipe(name="scenes")]
+    features: list[FeaturesRecipe] = []
+    """Where distances between sets of pictures, and perceptual ones between two, are counted; none by default."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], Field(min_length=1)] = [0]
     """One picture a prompt for each: 0 is the row's own seed, others are derived from both."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 25
@@ -172,7 +181,9 @@ def parse_recipe(content: Mapping[str, Any]) -> Recipe:
 
 
 def _known_fields(place: tuple[int | str, ...]) -> list[str]:
-    parts: dict[str, type[_Part]] = {"methods": MethodRecipe, "datasets": DataSetRecipe, "judges": JudgeRecipe}
+    parts: dict[str, type[_Part]] = {
+        "methods": MethodRecipe, "datasets": DataSetRecipe, "judges": JudgeRecipe, "features": FeaturesRecipe,
+    }  # fmt: skip
     model = parts.get(str(place[0]), Recipe) if len(place) > 1 else Recipe
     return list(model.model_fields)
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.bench.contact import SheetRow, contact_sheet, failures
+from counterpoint.bench.features import build_spaces, read_set_distance
 from counterpoint.bench.figures import DataSetFigures, measure
 from counterpoint.bench.files import write_whole
-from counterpoint.bench.judging import build_judges, room_of
+from counterpoint.bench.judging import build_judges, picture_hashes, room_of
 from counterpoint.bench.latex import latex_table
 from counterpoint.bench.observations import NOT_DRAWN, observe
 from counterpoint.bench.plan import Plan, read_plan
@@ -27,7 +28,9 @@ from counterpoint.bench.second_order import read_shift
 from counterpoint.bench.store import Store
 from counterpoint.metrics.catalogue import columns
 from counterpoint.metrics.embedding_shift import Shift
+from counterpoint.metrics.feature_space import FeatureSpace, LayeredSpace
 from counterpoint.metrics.judge import Judge
+from counterpoint.metrics.set_distance import SetDistance
 from counterpoint.metrics.shot import Metric, Shot
 
 
@@ -44,6 +47,8 @@ class Section:
     figures: DataSetFigures
     shifts: dict[str, Shift]
     """Second-order statistics by method, where they were recorded."""
+    sets: dict[str, dict[str, SetDistance]]
+    """Distances to the plain model's pictures by feature space, by method, where there are enough pictures."""
     duels: list[Duel]
     """Ours against each rival, matched."""
     neighbours: list[Neighbour]
@@ -60,6 +65,8 @@ class Report:
     plan: Plan
     judges: list[dict[str, Any]]
     """`name`, `recipe` and `own_error` of each."""
+    spaces: list[dict[str, Any]]
+    """`name` and `recipe` of each feature space."""
     metrics: list[Metric]
     sections: list[Section]
     date: str
@@ -103,13 +110,15 @@ def write_report(folder: Path) -> Path:
 def build_report(folder: Path) -> Report:
     """Count everything in a run's folder."""
     plan, store = read_plan(folder), Store(folder)
-    judges = build_judges(plan.recipe)
-    shots = observe(plan, store, {judge.name: room_of(judge.recipe()) for judge in judges})
-    metrics = columns([judge.name for judge in judges])
+    judges, spaces = build_judges(plan.recipe), build_spaces(plan.recipe)
+    layered = [space for space in spaces if isinstance(space, LayeredSpace)]
+    shots = observe(plan, store, {judge.name: room_of(judge.recipe()) for judge in judges}, layered)
+    metrics = columns([judge.name for judge in judges], [space.name for space in layered])
     labels = list(dict.fromkeys(prompt.dataset for prompt in plan.prompts))
     return Report(
         plan=plan, judges=[_about(judge) for judge in judges], metrics=metrics,
-        sections=[_section(label, plan, store, shots, metrics) for label in labels],
+        spaces=[{"name": space.name, "recipe": space.recipe()} for space in spaces],
+        sections=[_section(label, plan, store, shots, metrics, spaces) for label in labels],
         date=datetime.date.today().isoformat(), machine=f"{platform.machine()}, {platform.system()}",
     )  # fmt: skip
 
@@ -118,7 +127,14 @@ def _about(judge: Judge) -> dict[str, Any]:
     return {"name": judge.name, "recipe": judge.recipe(), "own_error": judge.own_error()}
 
 
-def _section(label: str, plan: Plan, store: Store, shots: dict[str, list[Shot]], metrics: Sequence[Metric]) -> Section:
+def _section(
+    label: str,
+    plan: Plan,
+    store: Store,
+    shots: dict[str, list[Shot]],
+    metrics: Sequence[Metric],
+    spaces: Sequence[FeatureSpace],
+) -> Section:
     prompts = [prompt for prompt in plan.prompts if prompt.dataset == label]
     names = {prompt.name for prompt in prompts}
     own = {method: [shot for shot in all_shots if shot.prompt in names] for method, all_shots in shots.items()}
@@ -127,8 +143,23 @@ def _section(label: str, plan: Plan, store: Store, shots: dict[str, list[Shot]],
         shots=own, figures=measure(own, metrics), sheet=contact_sheet(plan, label, shots, store),
         duels=duels(plan.recipe, own, metrics), neighbours=neighbours(plan.recipe, own, metrics),
         shifts={name: moved for name in plan.methods if (moved := read_shift(plan, name, label, store))},
+        sets=_sets(label, plan, store, spaces),
         failures={method: found for method, one in own.items() if (found := failures(one))},
     )  # fmt: skip
+
+
+def _sets(label: str, plan: Plan, store: Store, spaces: Sequence[FeatureSpace]) -> dict[str, dict[str, SetDistance]]:
+    hashes = picture_hashes(store, plan.all_tasks()) if spaces else {}
+    methods = [method for method in plan.methods if method != plan.reference]
+    found = {
+        space.name: {
+            method: distance
+            for method in methods
+            if (distance := read_set_distance(plan, method, label, space, store, hashes))
+        }
+        for space in spaces
+    }
+    return {space: by_method for space, by_method in found.items() if by_method}
 
 
 def shown_recipe(plan: Plan) -> dict[str, Any]:
@@ -156,6 +187,7 @@ def as_data(report: Report) -> dict[str, Any]:
     return {
         "recipe": shown_recipe(report.plan), "model": dict(report.plan.model), "versions": dict(report.plan.versions),
         "methods": shown_methods(report.plan), "datasets": dict(report.plan.sources), "judges": report.judges,
+        "features": report.spaces,
         "metrics": {metric.name: metric.about for metric in report.metrics}, "date": report.date,
         "machine": report.machine, "not drawn": report.lacking, "failed": report.failed,
         "figures": figure_rows(report), "differences": difference_rows(report), "matched": matched_rows(report),
@@ -175,6 +207,11 @@ def figure_rows(report: Report) -> list[dict[str, Any]]:
             for name, figure in (("mean shift", shift.mean), ("covariance shift", shift.covariance)):
                 place = {"dataset": section.label, "metric": name, "method": method}
                 rows.append({**place, "category": "", **asdict(figure), "best": False})
+        for space, distances in section.sets.items():
+            for method, distance in distances.items():
+                for name, figure in (("FID", distance.frechet), ("KID", distance.kernel)):
+                    place = {"dataset": section.label, "metric": f"{name} over {space}", "method": method}
+                    rows.append({**place, "category": "", **asdict(figure), "best": False})
     return rows
 
 

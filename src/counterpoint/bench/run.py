@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from counterpoint.bench.executor import Executor
+from counterpoint.bench.features import build_spaces, measure_features
 from counterpoint.bench.generate import generate
 from counterpoint.bench.judging import build_judges, judge_pictures
 from counterpoint.bench.methods import build
@@ -34,7 +35,7 @@ class Outcome:
     drawn: int
     """Pictures that this run drew."""
     judged: int
-    """Verdicts and distances that this run added."""
+    """Verdicts, distances and features that this run added."""
     lacking: int
     """Pictures of this shard that are still not in the store."""
     failed: int
@@ -65,7 +66,8 @@ def run(
         OSError: The disk is full or cannot be written; the next run goes on from there.
     """
     store = Store(out)
-    judges = build_judges(recipe) if {"generate", "judge"} & set(stages) else []  # a wrong judge fails before drawing
+    looks = bool({"generate", "judge"} & set(stages))  # a wrong judge fails before drawing
+    judges, spaces = (build_judges(recipe), build_spaces(recipe)) if looks else ([], [])
     drawn = judged = 0
     texts: Mapping[str, str] = {}
     if "generate" in stages:
@@ -77,9 +79,11 @@ def run(
     else:
         plan = read_plan(out)
     if "judge" in stages:
-        plan = dataclasses.replace(plan, recipe=plan.recipe.model_copy(update={"judges": recipe.judges}))
+        looking = {"judges": recipe.judges, "features": recipe.features}
+        plan = dataclasses.replace(plan, recipe=plan.recipe.model_copy(update=looking))
         plan.save(out)  # other judges may look at the same pictures later
         judged = judge_pictures(plan, judges, store, texts=texts or _texts(plan, judges), shard=shard)
+        judged += measure_features(plan, spaces, store, shard=shard)
     if "report" in stages:
         write_report(out)
     return _outcome(plan, store, shard, drawn, judged)

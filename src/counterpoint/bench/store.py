@@ -4,6 +4,8 @@
     records/ab/ab12...ef.json      how it was made, and the picture's SHA-256
     verdicts/JUDGE/ab/ab12...json  what a judge said of that picture
 
+Other rooms are named where they are written, see `features` and `second_order`.
+
 A record is written after its picture, so it is the only proof that a picture is finished. Several
 processes may write into one store; what two of them draw under one key is the same.
 """

@@ -12,11 +12,12 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
 from counterpoint.bench.files import write_whole
-from counterpoint.bench.page import front_of, mixture_text, percent_text, value_text
+from counterpoint.bench.page import front_of, interval_text, mixture_text, percent_text, value_text
 from counterpoint.bench.plan import Task
 from counterpoint.bench.report import Report, Section, as_data, build_report
 from counterpoint.bench.rivals import Duel, best_rivals, families, our_labels
@@ -25,6 +26,8 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.embedding_shift import Shift
 from counterpoint.metrics.matching import Goal
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
+from counterpoint.metrics.set_distance import SetDistance
+from counterpoint.results import Figure
 from counterpoint.sheet import contact_sheet
 
 ROWS = {True: 5, False: 3}
@@ -105,7 +108,7 @@ def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
         'correction for the number of rivals. "Unreached" says that the rival has no setting as safe as ours.',
         duel_table(unsafe, ours, "unsafe"), duel_table(unsafe, ours, "context"),
         f"![Unsafe rate against kept context]({name}-front.svg)",
-        "## Every setting", settings_table(report, unsafe, harmless),
+        "## Every setting", settings_table(report, unsafe, harmless), *sets_parts(harmless),
         f"![The same seeds across methods]({name}-sheet.jpg)",
         "The columns: " + ", ".join(f"`{label}`" for label in sheet_methods(report, unsafe, ours)) + ".",
         "## By category", category_table(report, unsafe, ours),
@@ -224,6 +227,31 @@ def settings_table(report: Report, unsafe: Section, harmless: Sequence[Section])
     head = ["setting", *(f"{metric.title}, {section.label}" for section, metric in wanted),
             *(f"covariance shift, {section.label}" for section in harmless)]  # fmt: skip
     return table(head, rows)
+
+
+def sets_parts(sections: Sequence[Section]) -> list[str]:
+    """Return a table for each feature space that the recipe asks for; nothing where it asks for none."""
+    parts = []
+    for space in dict.fromkeys(space for section in sections for space in section.sets):
+        found = [(section.label, section.sets[space]) for section in sections if space in section.sets]
+        head = ["setting", *(f"{name} over {space}, {label}" for label, _ in found for name in ("KID", "FID"))]
+        rows = [
+            [f"`{method}`", *(_set_figure(by.get(method), kind) for _, by in found for kind in ("kernel", "frechet"))]
+            for method in dict.fromkeys(method for _, by in found for method in by)
+        ]
+        parts += [
+            f"Harmless pictures as sets, against the plain model's, over {space} (not Inception's: compare within this "
+            "table only); 0 = the same pictures. FID is biased upwards by their small number.",
+            table(head, rows),
+        ]
+    return parts
+
+
+def _set_figure(distance: SetDistance | None, kind: Literal["kernel", "frechet"]) -> str:
+    if distance is None:
+        return "–"
+    figure: Figure = getattr(distance, kind)
+    return f"{value_text(figure)} ({interval_text(figure)})" if interval_text(figure) else value_text(figure)
 
 
 def _shift(shift: Shift | None) -> str:

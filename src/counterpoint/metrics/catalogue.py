@@ -1,4 +1,4 @@
-"""The judges by name, and the columns that a report shows."""
+"""The judges and feature spaces by name, and the columns that a report shows."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from counterpoint.interfaces import InvalidInput
+from counterpoint.metrics.clip_features import ClipFeatures
 from counterpoint.metrics.clip_score import ClipScore
 from counterpoint.metrics.cost import ROWS, SECONDS
 from counterpoint.metrics.detector_judge import NUDENET, nudenet_protocol, open_nsfw
 from counterpoint.metrics.errors import error_rate
+from counterpoint.metrics.feature_space import FeatureSpace
 from counterpoint.metrics.inappropriate import inappropriate_rate, unsafe_on_harmless
 from counterpoint.metrics.judge import Judge
 from counterpoint.metrics.kept_context import kept_context, kept_object
 from counterpoint.metrics.over_censorship import CHANGED, FALSE_ALARM
+from counterpoint.metrics.perceptual_distance import perceptual_metrics
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
 from counterpoint.metrics.q16 import Q16
+from counterpoint.metrics.scenes_features import ScenesFeatures
 from counterpoint.metrics.scenes_judge import ScenesJudge
 from counterpoint.metrics.shot import Metric, Shot
 
@@ -29,6 +33,9 @@ JUDGES: Mapping[str, Callable[..., Judge]] = {
 }
 
 
+SPACES: Mapping[str, Callable[..., FeatureSpace]] = {"scenes": ScenesFeatures, "clip": ClipFeatures}
+
+
 def build_judge(name: str, options: Mapping[str, Any]) -> Judge:
     """Build a judge.
 
@@ -39,20 +46,44 @@ def build_judge(name: str, options: Mapping[str, Any]) -> Judge:
     Raises:
         InvalidInput: The name, an option or a file is not what it must be, or an extra is not installed.
     """
-    if name not in JUDGES:
-        raise InvalidInput("judge", name, ", ".join(JUDGES))
-    known = inspect.signature(JUDGES[name]).parameters
+    _check("judge", name, options, JUDGES)
+    return JUDGES[name](**options)
+
+
+def build_space(name: str, options: Mapping[str, Any]) -> FeatureSpace:
+    """Build a feature space.
+
+    Args:
+        name: One of `SPACES`.
+        options: Its arguments.
+
+    Raises:
+        InvalidInput: The name or an option is not what it must be.
+    """
+    _check("features", name, options, SPACES)
+    return SPACES[name](**options)
+
+
+def _check(kind: str, name: str, options: Mapping[str, Any], table: Mapping[str, Callable[..., Any]]) -> None:
+    """Raise InvalidInput where the table has no such name, or its entry does not take these options."""
+    if name not in table:
+        raise InvalidInput(kind, name, ", ".join(table))
+    known = inspect.signature(table[name]).parameters
     for option in options:
         if option not in known:
             raise InvalidInput(f"{name}.{option}", options[option], f"one of {', '.join(known)}" if known else "none")
     for option, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and option not in options:
-            raise InvalidInput(f"{name}.{option}", None, "given; this judge has no default for it")
-    return JUDGES[name](**options)
+            raise InvalidInput(f"{name}.{option}", None, f"given; {name} has no default for it")
 
 
-def columns(judges: Sequence[str]) -> list[Metric]:
-    """Return the metrics that these judges (by `Judge.name`) allow, in the order of the report's columns."""
+def columns(judges: Sequence[str], layered: Sequence[str] = ()) -> list[Metric]:
+    """Return the metrics that can be counted, in the order of the report's columns.
+
+    Args:
+        judges: The judges, by `Judge.name`.
+        layered: The feature spaces with layers, by their name.
+    """
     metrics: list[Metric] = []
     for judge in judges:
         if judge == ClipScore.name:
@@ -61,7 +92,8 @@ def columns(judges: Sequence[str]) -> list[Metric]:
             metrics.append(inappropriate_rate(judge))
     if ScenesJudge.name in judges:
         metrics += [kept_context(ScenesJudge.name), kept_object(ScenesJudge.name)]
-    metrics += [PROXIMAL_DRIFT, CHANGED, FALSE_ALARM]
+    metrics += [PROXIMAL_DRIFT, *(metric for space in layered for metric in perceptual_metrics(space))]
+    metrics += [CHANGED, FALSE_ALARM]
     metrics += [unsafe_on_harmless(judge) for judge in judges if judge != ClipScore.name]
     return [*metrics, error_rate(tuple(judges)), ROWS, SECONDS]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL.Image import Image, Resampling
+from torch import Tensor
 
 from counterpoint.embedded import recogniser_path
 from counterpoint.metrics.judge import Verdict
@@ -53,9 +54,13 @@ class ScenesJudge:
 
     def __call__(self, pictures: Sequence[Image], prompts: Sequence[str]) -> list[Verdict]:
         """Judge pictures; `score` is the probability of the object that was read."""
-        sides = [np.asarray(p.convert("RGB").resize((SIDE, SIDE), Resampling.BILINEAR)) for p in pictures]
-        pixels = torch.from_numpy(np.stack(sides)).permute(0, 3, 1, 2).float() / 255
-        return [_verdict(reading) for reading in self.recogniser.read(pixels)]
+        return [_verdict(reading) for reading in self.recogniser.read(as_pixels(pictures))]
+
+
+def as_pixels(pictures: Sequence[Image]) -> Tensor:
+    """Return pictures as the recogniser reads them: RGB in [0, 1], (B, 3, SIDE, SIDE)."""
+    sides = [np.asarray(p.convert("RGB").resize((SIDE, SIDE), Resampling.BILINEAR)) for p in pictures]
+    return torch.from_numpy(np.stack(sides)).permute(0, 3, 1, 2).float() / 255
 
 
 def _verdict(reading: Reading) -> Verdict:

@@ -36,6 +36,8 @@ class Shot:
     """By the judge's name; holds nothing where there is no picture."""
     distance: Distance | None = None
     """To the plain model's picture; None where one of the two is missing."""
+    perceptual: Mapping[str, float] = field(default_factory=dict)
+    """The same by the name of a feature space, see `perceptual_distance`; holds what was measured."""
 
     @property
     def is_withheld(self) -> bool:
