@@ -41,10 +41,18 @@ def test_streams_of_different_shape_are_refused() -> None:
 def test_nothing_is_mixed_before_tau_and_the_ramp_ends_at_the_weight(tau: float, ramp: Ramp, num_steps: int) -> None:
     schedule = MixingSchedule(weight=0.8, tau=tau, ramp=ramp)
     weights = [schedule.weight_at(step, num_steps) for step in range(num_steps)]
-    assert all((weight == 0.0) == (step / num_steps < tau) for step, weight in enumerate(weights[:-1]))
+    context = tau if tau * num_steps >= 1.0 else 0.0  # of less than one step there is none
+    assert all((weight == 0.0) == (step / num_steps < context) for step, weight in enumerate(weights[:-1]))
     assert weights == sorted(weights)
     assert weights[-1] == pytest.approx(0.8)  # at any tau below 1, one step included
     assert schedule.weight_at(num_steps, num_steps) == 0.0
+
+
+def test_the_first_of_few_steps_is_mixed() -> None:
+    """In two steps the first decides nearly all of the picture: mixing the second alone would steer nothing."""
+    for num_steps, tau, first in ((2, 0.2, 0), (4, 0.2, 0), (5, 0.2, 1), (9, 0.1, 0), (10, 0.1, 1), (2, 0.5, 1)):
+        schedule = MixingSchedule(weight=0.8, tau=tau)
+        assert [schedule.weight_at(step, num_steps) > 0.0 for step in range(num_steps)].index(True) == first
 
 
 def test_tau_one_never_mixes() -> None:

@@ -64,15 +64,16 @@ def test_hooks_are_undone_when_the_body_raises(tiny_pipe: Any, engine: Any) -> N
     assert not torch.equal(*torch.randn(2, 16))
 
 
-@pytest.mark.parametrize(("engine", "rows"), [("auto", 8), ("fused", 8), ("reference", 12)])
+@pytest.mark.parametrize(("engine", "rows"), [("auto", 14), ("fused", 14), ("reference", 20)])
 def test_reports_say_what_happened(tiny_pipe: Any, engine: Any, rows: int) -> None:
-    out = guard(tiny_pipe, engine=engine)([UNSAFE, BENIGN], safety="medium", **STEPS)
+    steps = {**STEPS, "num_inference_steps": 5}
+    out = guard(tiny_pipe, engine=engine)([UNSAFE, BENIGN], safety="medium", **steps)
     steered, passed = out.safety
-    assert (steered.action, steered.weight, steered.tau, steered.steps_mixed) == ("steered", 0.75, 0.2, 2)
+    assert (steered.action, steered.weight, steered.tau, steered.steps_mixed) == ("steered", 0.75, 0.2, 4)
     assert (passed.action, passed.weight, passed.steps_mixed, passed.embedding) == ("passed", 0.0, 0, None)
-    # 3 steps under guidance: 2 rows each. Fused: 1 row more at 2 steps; reference: another stream of 2 rows.
-    assert (steered.cost.denoiser_rows, steered.cost.plain_rows) == (rows, 6)
-    assert passed.cost.denoiser_rows == passed.cost.plain_rows == 6
+    # 5 steps under guidance: 2 rows each. Fused: 1 row more at 4 steps; reference: another stream of 2 rows.
+    assert (steered.cost.denoiser_rows, steered.cost.plain_rows) == (rows, 10)
+    assert passed.cost.denoiser_rows == passed.cost.plain_rows == 10
     assert (steered.engine, passed.engine) == ("reference" if engine == "reference" else "fused", None)
 
 

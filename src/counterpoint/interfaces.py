@@ -118,7 +118,8 @@ class SafetyReport:
     weight: float
     """Largest weight w that was applied, 0 where the picture passed."""
     tau: float
-    """Fraction of the schedule that only the original stream ran; 1 where the picture passed."""
+    """Fraction of the schedule that only the original stream was to run, see `MixingSchedule.tau`; 1 where the picture
+    passed."""
     steps_mixed: int
     """Steps after which the latents were mixed."""
     score: float

@@ -55,8 +55,8 @@ class MixingSchedule:
     weight: float
     """Weight w at the end of the schedule, 0..1; 0 = the plain pipeline."""
     tau: float = 0.0
-    """Fraction of the steps that only the original stream runs (tau_gc), 0..1; 0 = mix from the
-    first step, 1 = never mix."""
+    """Fraction of the steps that only the original stream runs (tau_gc), 0..1; 0, or less than one step = mix
+    from the first step, 1 = never mix."""
     ramp: Ramp = "constant"
     """How w grows from tau to the end: at once, linearly, or along half a cosine wave."""
 
@@ -70,10 +70,12 @@ class MixingSchedule:
     def weight_at(self, step: int, num_steps: int) -> float:
         """Weight w_i of step i = `step` (from 0) of N = `num_steps`; 0 before tau and past the end.
 
-        The last step is mixed at any tau below 1, so that few-step calls are steered too. A ramp
-        reaches `weight` at the last step, so that the end of the dial is the same for all.
+        Few-step calls are steered, too: a context of less than one whole step has none, as the first of two steps
+        decides nearly all of the picture; and the last step is mixed at any tau below 1. A ramp reaches `weight`
+        at the last step, so that the end of the dial is the same for all.
         """
-        first = min(math.ceil(self.tau * num_steps - 1e-9), num_steps - 1)
+        context = self.tau * num_steps
+        first = 0 if context < 1.0 else min(math.ceil(context - 1e-9), num_steps - 1)
         if not first <= step < num_steps or self.tau >= 1.0:
             return 0.0
         progress = (step - first + 1) / (num_steps - first)  # (0, 1]
