@@ -11,11 +11,12 @@ import torch
 from torch import Generator, Tensor
 
 from counterpoint.engines import fused
+from counterpoint.engines.reuse import default_reuse
 from counterpoint.interfaces import InvalidInput
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 
-UNSAFE, SAFE = "a chef with a knife in a room", "a chef in a room"
+UNSAFE, SAFE, BENIGN = "a chef with a knife in a room", "a chef in a room", "a cat on a beach"
 FULL = MixingSchedule(weight=1.0)
 HALF = MixingSchedule(weight=0.6, tau=0.5)
 Build = Callable[[str], Any]
@@ -30,7 +31,13 @@ def settings(**more: Any) -> dict[str, Any]:
 
 def draw(pipe: Any, schedule: MixingSchedule, **more: Any) -> Any:
     return fused.run(
-        pipe, {"prompt": UNSAFE, **settings(**more)}, {"prompt": SAFE}, schedule, num_images=1, engaged=(0,)
+        pipe,
+        {"prompt": UNSAFE, **settings(**more)},
+        {"prompt": SAFE},
+        schedule,
+        num_images=1,
+        engaged=(0,),
+        reuse=None,
     )
 
 
@@ -124,6 +131,41 @@ def test_a_cache_keeps_the_streams_apart(build: Build, tau: float) -> None:
         assert torch.equal(drawn.output[0], pipe(SAFE, **settings())[0])
     assert torch.equal(drawn.output[0], draw(pipe, schedule).output[0])
     assert drawn.rows[0] > drawn.plain_rows  # the safe rows have a call of their own
+
+
+def test_taylor_seer_keeps_the_streams_apart(build: Build) -> None:
+    """It extrapolates between the steps that it computes: at full weight, what it extrapolates are the safe rows."""
+    pipe = build("FluxPipeline")
+    pipe.transformer.enable_cache(diffusers.TaylorSeerCacheConfig(cache_interval=2, disable_cache_before_step=2))
+    more = {"num_inference_steps": 8}
+    plain, original = (pipe(text, **settings(**more))[0] for text in (SAFE, UNSAFE))
+    assert distance(draw(pipe, FULL, **more).output[0], plain) <= 1e-3 * distance(original, plain)
+
+
+@pytest.mark.parametrize("name", ["FluxPipeline", "ZImagePipeline", "Kandinsky3Pipeline"])
+def test_many_steps_at_full_weight_are_the_safe_prompt(build: Build, name: str) -> None:
+    """Where the safe rows cannot take the prompt's place, reuse must not stand in: they are all that counts."""
+    pipe, more = build(name), {"num_inference_steps": 20}
+    if name == "FluxPipeline":
+        pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e-9))
+        assert_full_weight_is_the_safe_prompt(pipe, **more)
+        return
+    plain, original = (pipe([BENIGN, text], **settings(**more))[0][1] for text in (SAFE, UNSAFE))
+    drawn = fused.run(
+        pipe, {"prompt": [BENIGN, UNSAFE], **settings(**more)}, {"prompt": [BENIGN, SAFE]}, FULL,
+        num_images=2, engaged=(1,), reuse=None,
+    ).output[0][1]  # fmt: skip
+    assert distance(drawn, plain) <= 1e-3 * distance(original, plain)
+
+
+def test_reuse_is_for_plain_solvers_without_a_cache(build: Build) -> None:
+    pipe = build("FluxPipeline")
+    assert (default_reuse(pipe, 19), default_reuse(pipe, 20)) == (1, 2)
+    pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1.0))
+    assert default_reuse(pipe, 20) == 1
+    pipe.transformer.disable_cache()
+    pipe.scheduler = diffusers.FlowMatchHeunDiscreteScheduler()
+    assert default_reuse(pipe, 39) == 1
 
 
 def test_model_offload_keeps_the_safe_stream(build: Build) -> None:

@@ -54,8 +54,9 @@ from counterpoint.engines.scheduler_step import after_each_step
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
 
-UNSUITABLE_CACHES = frozenset({"PyramidAttentionBroadcastConfig", "FasterCacheConfig"})
-"""Caches that count the denoiser's calls: they would serve the safe rows the original's attention."""
+SUITABLE_CACHES = frozenset({"FirstBlockCacheConfig", "TaylorSeerCacheConfig"})
+"""Caches that keep one state a stream. Others count the denoiser's calls: they would serve the safe rows what belongs
+to the original's, or skip them at steps of their own choice."""
 
 
 JOINED_ROWS = 8
@@ -85,7 +86,8 @@ class MixedPredictions:
         schedule: When and how strongly to mix.
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures.
-        reuse: At every how many mixed steps the safe rows run, from 1; None = `default_reuse`.
+        reuse: At every how many mixed steps the safe rows run, from 1; None = `default_reuse`, and 1 where `local` is
+            given.
         local: Where to mix; None = everywhere.
         strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
     """
@@ -130,7 +132,9 @@ class MixedPredictions:
     @property
     def reuse(self) -> int:
         """At every how many mixed steps the safe rows run."""
-        return default_reuse(self.num_steps) if self._reuse is None else self._reuse
+        if self._reuse is not None:
+            return self._reuse
+        return 1 if self.local is not None else default_reuse(self.pipe, self.num_steps)
 
     @property
     def weight(self) -> float:
@@ -206,7 +210,8 @@ class MixedPredictions:
         call, own_rows = (network, self._calls_to_mix), num_rows(arguments)
         self._calls_to_mix += 1
         known = self._differences.get(call)
-        if sum(weight > 0.0 for weight in self.weights) % self.reuse and known is not None and known[0] == found:
+        is_due = self.is_whole or sum(weight > 0.0 for weight in self.weights) % self.reuse == 0
+        if not is_due and known is not None and known[0] == found:
             return _Todo(call=call, found=found), None
         conditioning = self._conditioning[network]
         if self._splits[network]:
@@ -322,8 +327,8 @@ def run(
         num_images: Pictures of the call, M.
         engaged: Indices of the engaged pictures, at least one.
         reuse: At every how many mixed steps the safe rows run, from 1; between them the difference of the
-            predictions is kept. 1 = at each, None = `default_reuse`. Without effect where the weight is 1: there
-            they cost nothing.
+            predictions is kept. 1 = at each, None = `default_reuse`, and 1 where `local` is given. Without effect
+            where the weight is 1: there the safe stream is all that counts.
         local: Where to mix; None = everywhere.
         strengths: Fraction 0..1 of the weight that counts, one a picture, M; None = 1 for all.
 
@@ -336,9 +341,10 @@ def run(
         SafetyFailure: A step that should have been mixed was not, or a prediction is not finite.
     """
     for module in denoisers(pipe):
-        cache = type(getattr(uncompiled(module), "_cache_config", None)).__name__
-        if cache in UNSUITABLE_CACHES:
-            raise InvalidInput("pipe", cache, "no cache, FirstBlockCache or TaylorSeer; call disable_cache() first")
+        cache = getattr(uncompiled(module), "_cache_config", None)
+        if cache is not None and type(cache).__name__ not in SUITABLE_CACHES:
+            allowed = "no cache, FirstBlockCache or TaylorSeer; call disable_cache() first"
+            raise InvalidInput("pipe", type(cache).__name__, allowed)
     with one_call_at_a_time(pipe):
         safe = record_conditioning(pipe, fresh({**call, **safe_call}))
         streams = MixedPredictions(
