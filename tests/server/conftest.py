@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import logging
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +14,11 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
+from counterpoint.bench.server.running import Inside, inside
+from counterpoint.bench.server.running import until as until
 from counterpoint.interfaces import Detection
 from counterpoint.pipeline import SafePipeline
 from counterpoint.server.config import Settings
-from counterpoint.server.logs import JsonLines
-from counterpoint.server.run import make_server
-from counterpoint.server.service import Service
 
 RISKY = "a chef with a knife in a room"
 MILD = "a dog in a forest"
@@ -48,15 +44,13 @@ def wrap(pipe: Any, settings: Settings) -> SafePipeline:
     return SafePipeline(pipe, detector=WordGate(), safety=settings.safety, on_unsafe=settings.on_unsafe)
 
 
-@dataclass
-class Running:
-    """A running server."""
+@dataclass(frozen=True)
+class Running(Inside):
+    """A running server, and how it is asked here."""
 
-    url: str
-    service: Service
-    server: Any
-    thread: threading.Thread
-    log: io.StringIO
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def client(self, **options: Any) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0, timeout=60, **options)
@@ -88,33 +82,8 @@ def running(
 ) -> Iterator[Running]:
     """Run a server until the block ends."""
     operator = Settings(**{"port": 0, "watermark": False, "min_safety": 0.0, "models": {"tiny": "tiny"}, **settings})
-    service = Service(operator, load=load, wrap=wrap)
-    server = make_server(operator, service)
-    log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    handler.setFormatter(JsonLines())
-    for name in ("counterpoint.server", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.getLogger().addHandler(handler)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        until(lambda: server.started and service.is_ready)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Running(f"http://127.0.0.1:{port}", service, server, thread, log)
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        logging.getLogger().removeHandler(handler)
-        assert not thread.is_alive()
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
+    with inside(operator, load=load, wrap=wrap) as server:
+        yield Running(**vars(server))
 
 
 @pytest.fixture(scope="session")

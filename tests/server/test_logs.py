@@ -4,62 +4,43 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from counterpoint.bench.server import planted
 from counterpoint.server.logs import JsonLines, log_event, text_hash
-from tests.server.conftest import KEY, MILD, running
+from tests.server.conftest import MILD, running, wrap
 from tests.server.test_faults import Faults
 
 
-def plant(count: int) -> list[str]:
-    """Words that stand nowhere else, short enough for the tiny encoder."""
-    return [f"z{secrets.token_hex(4)}" for _ in range(count)]
+def test_100_planted_words_are_found_nowhere(tiny: Callable[[str], Any]) -> None:
+    figures = planted.measure(100, 1, load=tiny, wrap=wrap)
+    assert figures["words found"].value == 0 and figures["API key or picture found"].value == 0
+    assert figures["requests in the log"].value >= 100 and figures["failures in the log"].value == 5
 
 
-def test_planted_secrets_are_found_nowhere(
-    tiny: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_planted_word_that_leaks_is_found(tiny: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planted, "PLACES", [lambda server, asker, word: print(word)])
+    assert planted.measure(2, 1, load=tiny, wrap=wrap)["words found"].value == 1
+
+
+def test_a_line_names_a_prompt_by_its_hash_and_a_failure_by_its_place(
+    tiny: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = plant(100)
-    prompts, rest = words[:60], words[60:]
-
     def tell(*args: Any, **kwargs: Any) -> Any:
-        for name in ("diffusers", "transformers", "counterpoint.engines"):
-            logging.getLogger(name).error("the prompt was %s", rest[0])
-        warnings.warn(rest[0], stacklevel=1)
-        raise RuntimeError(rest[0])
+        raise RuntimeError(MILD)
 
-    with running(tiny, api_keys=(KEY,), max_prompt_chars=200) as server:
-        for index in range(0, 40, 2):
-            ask = {"negative_prompt": prompts[index + 1], "user": rest[1], "safety": {"safe_prompt": rest[2]}}
-            assert server.draw(prompts[index], num_inference_steps=1, **ask).status_code == 200
-        for word in prompts[40:50]:
-            assert server.draw(f"dog {word} " * 60).status_code == 400
-            assert server.draw(f"an erotic picture of a minor, {word}").status_code == 400
-            assert server.draw(MILD, **{word: 1}).status_code == 400
-            assert server.draw(MILD, model=word).status_code == 404
-            assert server.get(f"/{word}?a={word}", headers={"Authorization": f"Bearer {word}"}).status_code == 401
-        assert server.post("/v1/moderations", json={"input": prompts[50:]}).status_code == 200
-        guard = {"input_type": "request", "texts": prompts[50:], "request_data": {"user": rest[3]}}
-        assert server.post("/beta/litellm_basic_guardrail_api", json=guard).status_code == 200
+    with running(tiny) as server:
+        server.draw(MILD)
         owner, name = Faults(server).points()["denoiser"]
         monkeypatch.setattr(owner, name, tell)
-        logging.captureWarnings(True)
-        assert server.draw(prompts[0]).status_code == 503
-        logging.captureWarnings(False)
-        metrics = server.get("/metrics").text
-        lines = server.log.getvalue()
-    out, err = capfd.readouterr()
-    assert not [word for word in (*words, KEY) if word in lines + metrics + out]
-    assert not [word for word in words if word in err]
-    events = [json.loads(line) for line in lines.splitlines()]
+        assert server.draw(MILD).status_code == 503
+        events = [json.loads(line) for line in server.log.getvalue().splitlines()]
     assert {"model_ready", "request", "draw_failed"} <= {event["event"] for event in events}
     drawn = next(event for event in events if event.get("actions"))
-    assert drawn["prompt_hmac"] == text_hash(server.service.log_key, prompts[0]) and drawn["prompt_chars"] == 9
+    assert drawn["prompt_hmac"] == text_hash(server.service.log_key, MILD) and drawn["prompt_chars"] == len(MILD)
     failed = next(event for event in events if event["event"] == "draw_failed")
     assert failed["error"] == "RuntimeError" and "test_logs.py:" in failed["where"][-1]
 

@@ -142,4 +142,6 @@ class GateThread:
             raise SafetyFailure(f"the gate failed ({type(error).__name__})") from error
         if len(detections) != len(texts):
             raise SafetyFailure(f"the gate judged {len(detections)} of {len(texts)} texts")
+        if not all(detection.is_finite for detection in detections):
+            raise SafetyFailure("the gate gave a score that is not finite")
         return detections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,9 +13,14 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Metrics:
-    """The server's counters, in a registry of their own."""
+    """The server's counters, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        replica: Name of this server among several behind one address, a label of each line; "" = it is alone.
+    """
+
+    def __init__(self, replica: str = "") -> None:
+        self._replica = replica
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "counterpoint_requests", "Requests answered.", ["route", "status"], registry=registry
@@ -50,4 +56,15 @@ class Metrics:
 
     def page(self) -> bytes:
         """Return the page that Prometheus reads."""
-        return generate_latest(self.registry)
+        page = generate_latest(self.registry)
+        return page if not self._replica else _labelled(page.decode(), f'replica="{self._replica}"').encode()
+
+
+def _labelled(page: str, label: str) -> str:
+    """Return the page with one more label in each line, so that replicas are told apart."""
+    return re.sub(
+        r"^([a-z_]+)(?:\{(.*)\})? (\S+)$",
+        lambda line: f"{line[1]}{{{','.join(filter(None, (line[2], label)))}}} {line[3]}",
+        page,
+        flags=re.MULTILINE,
+    )

@@ -36,6 +36,9 @@ async def respond(service: Service, plan: Plan, request: Request, content_sha256
         return await _respond(service, plan, request)
     if plan.partial_images is not None:
         raise InvalidInput("Idempotency-Key", "a key", "none with stream: true, as answers in parts are not kept")
+    if service.kept is None:
+        allowed = "none: this server has several replicas, and a repeated request may be drawn by another one"
+        raise InvalidInput("Idempotency-Key", "a key", allowed)
     return await service.kept.once(caller, key, content_sha256, lambda: _respond(service, plan, request))
 
 

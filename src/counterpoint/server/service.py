@@ -29,19 +29,28 @@ class Service:
         settings: The operator's.
         load: Returns the diffusers pipeline of a place in `settings.models`.
         wrap: Returns the safe pipeline around it; called twice, for drawing and for reading.
+        replica: Name of this server among several behind one address; "" = it is alone.
+        keeps_answers: Whether answers are kept for their `Idempotency-Key`; not where a repeated request may reach
+            another replica.
 
     Raises:
         InvalidInput: What C2PA manifests are to be signed with cannot be read.
     """
 
     def __init__(
-        self, settings: Settings, *, load: Callable[[str], Any] = loading.load_pipe, wrap: Wrap = loading.wrap
+        self,
+        settings: Settings,
+        *,
+        load: Callable[[str], Any] = loading.load_pipe,
+        wrap: Wrap = loading.wrap,
+        replica: str = "",
+        keeps_answers: bool = True,
     ) -> None:
-        self.settings, self.metrics = settings, Metrics()
+        self.settings, self.metrics = settings, Metrics(replica)
         mark = settings.watermark_key.get_secret_value().encode() if settings.watermark else None
         self.marking = Marking(watermark_key=mark, credentials=settings.credentials())
         self.quota = Quota(settings.max_per_key)
-        self.kept = KeptAnswers(settings.idempotency_seconds, settings.idempotency_bytes)
+        self.kept = KeptAnswers(settings.idempotency_seconds, settings.idempotency_bytes) if keeps_answers else None
         key = settings.log_key
         self.log_key = secrets.token_bytes(32) if key is None else key.get_secret_value().encode()
         self.is_stopping = False
