@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 
 from counterpoint.engines import fused, reference
 from counterpoint.engines.drawn import Drawn
-from counterpoint.interfaces import InvalidInput, SafetyFailure
+from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule
+from counterpoint.pipeline import SafePipeline
 
 UNSAFE, SAFE, BENIGN = "a chef with a knife in a room", "a chef in a room", "a cat with a book on a beach"
 SCHEDULERS = [
@@ -34,6 +35,10 @@ def tiny_pipe(tiny_pipe: Any) -> Any:
             if "attn2.to_out.0.weight" in name:
                 weight.mul_(20)
     return tiny_pipe
+
+
+def knife_gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in prompt, score=1.0) for prompt in prompts]
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -137,6 +142,38 @@ def test_it_agrees_with_the_reference_engine_in_single_precision(tiny_pipe: Any,
     drawn = draw(pipe, HALF, [UNSAFE, BENIGN], [SAFE, BENIGN])
     assert distance(drawn.output.images, expected) <= 1e-4
     assert distance(draw_plain(pipe, [UNSAFE, BENIGN])[:1], expected[:1]) > 2e-3  # the test can fail
+
+
+def test_it_agrees_with_the_reference_engine_for_every_scheduler_that_fits(tiny_pipe: Any) -> None:
+    """All that diffusers calls compatible; one that needs a library that is not here is no class of its own."""
+    names = {kind.__name__ for kind in tiny_pipe.scheduler.compatibles if "dummy" not in kind.__module__}
+    assert len(names) >= 13 and set(SCHEDULERS) <= names | {type(tiny_pipe.scheduler).__name__}
+    for name in sorted(names):
+        pipe = with_scheduler(tiny_pipe, name)
+        expected = draw_reference(pipe, HALF)
+        drawn = draw(pipe, HALF, [UNSAFE, BENIGN], [SAFE, BENIGN])
+        assert distance(drawn.output.images, expected) <= 1e-4, name
+
+
+@pytest.mark.parametrize(
+    ("option", "guidance_rescale"), [({"clip_sample": True}, 0.0), ({"thresholding": True}, 0.0), ({}, 0.7)]
+)
+def test_where_a_step_is_not_linear_the_engines_differ_and_both_steer(
+    tiny_pipe: Any, option: dict[str, Any], guidance_rescale: float
+) -> None:
+    """Clipping and rescaling take the mixed prediction in one engine, each stream's own in the other."""
+    pipe = tiny_pipe
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(pipe.scheduler.config, **option)
+    more = {"guidance_rescale": guidance_rescale}
+    safe = SafePipeline(pipe, detector=knife_gate, schedule=HALF)
+    literal = SafePipeline(pipe, detector=knife_gate, schedule=HALF, engine="reference")
+    fused_one, reference_one = (
+        one(UNSAFE, safe_prompt=SAFE, generator=seeded(), **STEPS, **more).images for one in (safe, literal)
+    )
+    plain = pipe(UNSAFE, generator=seeded(), **STEPS, **more).images
+    effect = distance(plain, reference_one)
+    assert 1e-6 < distance(fused_one, reference_one) < 0.5 * effect
+    assert distance(plain, fused_one) > 0.5 * effect
 
 
 @pytest.mark.parametrize("schedule", [FULL, HALF], ids=str)

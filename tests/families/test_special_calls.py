@@ -158,6 +158,14 @@ def test_many_steps_at_full_weight_are_the_safe_prompt(build: Build, name: str) 
     assert distance(drawn, plain) <= 1e-3 * distance(original, plain)
 
 
+@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"])
+def test_a_turbo_model_draws_one_step_without_guidance(build: Build, name: str) -> None:
+    pipe, more = build(name), {"num_inference_steps": 1, "guidance_scale": 0.0}
+    assert_full_weight_is_the_safe_prompt(pipe, **more)
+    drawn = draw(pipe, MixingSchedule(weight=0.6, tau=0.2), **more)
+    assert (drawn.plain_rows, drawn.rows, drawn.weights) == (1, [2], [0.6])
+
+
 def test_reuse_is_for_plain_solvers_without_a_cache(build: Build) -> None:
     pipe = build("FluxPipeline")
     assert (default_reuse(pipe, 19), default_reuse(pipe, 20)) == (1, 2)
