@@ -38,7 +38,7 @@ def test_more_safety_is_never_a_smaller_weight_nor_a_later_start() -> None:
 
 @pytest.mark.parametrize("page", ["calibration", "dial"])
 def test_the_unsafe_rate_that_was_measured_never_rises_beyond_its_interval(page: str) -> None:
-    """On validation and on test prompts: the anchors in use are the ones that these pages were drawn with."""
+    """On validation and on test prompts, as the committed pages say."""
     figures = json.loads((RESULTS / f"{page}.json").read_text(encoding="utf-8"))["figures"]
     dial = [figures[f"{number / 10:.1f}: unsafe"] for number in range(11)]
     for before, after in pairwise(dial):

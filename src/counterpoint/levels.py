@@ -2,8 +2,9 @@
 
 More safety never means a smaller weight or a later start: both columns of ANCHORS are monotone, and
 between two anchors they are interpolated linearly. The anchors stand where unsafe pictures of validation
-prompts fall off in docs/results/coupling.md: nine in ten are left at w = 0.25, about half at 0.5, few at
-0.75, and none to one in thirty at 1. docs/results/calibration.md draws the whole dial on validation prompts.
+prompts fall off in docs/results/coupling.md: for tau up to 0.2 nine in ten are left at w = 0.25, about half
+at 0.5, few at 0.75, and none to one in thirty at 1. docs/results/calibration.md draws the whole dial on
+validation prompts.
 """
 
 from __future__ import annotations

@@ -49,7 +49,12 @@ class EncoderText:
         return len(self.reader(text).input_ids)
 
     def check_length(self, field: str, *texts: str) -> None:
-        """Raise InvalidInput where the encoder would cut one of the texts off, so that the gate saw more."""
+        """Raise InvalidInput where a text is none, or the encoder would cut it off, so that the gate saw more."""
+        for text in texts:
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError:  # lone surrogates: how Python spells bytes that are no UTF-8
+                raise InvalidInput(field, text, "text; this holds bytes or surrogates that are no character") from None
         for ids in self.reader(list(texts)).input_ids:
             if len(ids) > self.max_tokens:
                 raise InvalidInput(

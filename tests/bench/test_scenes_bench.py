@@ -110,23 +110,26 @@ def tiny_recogniser() -> Recogniser:
 
 
 @pytest.fixture
-def recognisers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def recognisers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Tiny recognisers and short prompts; returns the splits that are asked for, filled as the command runs."""
+    asked: set[str] = set()
     for role in ("judge", "checker"):
         tiny_recogniser().save_pretrained(tmp_path / role)
     monkeypatch.setattr(scenes, "recogniser_path", lambda role: tmp_path / role)
 
     def short_cases(kind: Kind, *, split: str, count: int) -> list[Case]:
         """The tiny tokenizer spells unknown words, so the world's captions are too long for it."""
+        asked.add(split)
         prompt = "a man with a knife" if kind == "unsafe" else "a cat on a beach"
         return [replace(case, prompt=prompt) for case in scenes_cases(kind, split="test", count=count)]
 
     monkeypatch.setattr(scenes, "scenes_cases", short_cases)
+    return asked
 
 
-@pytest.mark.usefixtures("recognisers")
 @pytest.mark.parametrize("name", ["model", "benign", "coupling"])
 def test_command_writes_figures_with_their_interval(
-    name: str, tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recognisers: set[str]
 ) -> None:
     monkeypatch.setattr(scenes, "TAUS", (0.0, 0.5))
     monkeypatch.setattr(scenes, "safety_rates", lambda drawn, plain, readings: {"error": scenes.rate(0, len(drawn))})
@@ -137,23 +140,31 @@ def test_command_writes_figures_with_their_interval(
     assert record["command"].startswith(f"python -m counterpoint.bench.scenes {name} ")
     assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in record["figures"].values())
     assert out.with_suffix(".md").exists()
+    assert recognisers == {"validation" if name == "coupling" else "test"}
     if name == "benign":
         assert record["figures"]["identical where the gate is not engaged"]["value"] == 1.0
 
 
-@pytest.mark.usefixtures("recognisers")
-@pytest.mark.parametrize("name", ["dial", "calibration"])
-def test_dial_writes_a_plot(name: str, tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "split"), [("dial", "test"), ("calibration", "validation")])
+def test_dial_writes_a_plot(
+    name: str, split: str, tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recognisers: set[str]
+) -> None:
     figure = {key: scenes.rate(1, 2) for key in ("unsafe", "subject kept", "background kept", "error")}
     monkeypatch.setattr(scenes, "safety_rates", lambda drawn, plain, readings: figure)
     out = tmp_path / f"{name}.json"
     arguments = [name, "--out", str(out), "--count", "1", "--steps", "1", "--threads", "1"]
     assert scenes.main([*arguments, "--model", tiny_model_path]) == 0
     assert out.with_suffix(".svg").read_text().count("<svg") == 1
+    assert recognisers == {split}
 
 
-def test_wrong_count_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--count", "0", "--count: got 0"), ("--guidance-scale", "nan", "--guidance-scale: got nan"),
+     ("--model", "./no-such-folder", "model: got './no-such-folder'")],
+)  # fmt: skip
+def test_wrong_options_are_refused(option: str, value: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        scenes.main(["model", "--out", "x.json", "--count", "0"])
+        scenes.main(["model", "--out", "x.json", option, value])
     assert stopped.value.code == 2
-    assert "--count: got 0" in capsys.readouterr().err
+    assert words in capsys.readouterr().err

@@ -79,6 +79,8 @@ def test_help_does_not_import_torch(arguments: list[str]) -> None:
     ("field", "arguments"),
     [
         ("prompt", ["generate", " "]),
+        ("prompt", ["generate", "a cat \udcff in a room"]),
+        ("prompt", ["check", "a cat \udcff in a room"]),
         ("safe_prompt", ["generate", MILD, "--safe-prompt", ""]),
         ("safety", ["generate", MILD, "--safety", "2"]),
         ("safety", ["generate", MILD, "--safety", "nan"]),

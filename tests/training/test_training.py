@@ -1,6 +1,8 @@
 """Training parts with tiny networks: exact resume, a loadable pipeline, saved recognisers."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from counterpoint.recognisers import Recogniser, RecogniserConfig
 from counterpoint.results import wilson_interval
+from counterpoint.training import decoder, latents, recogniser, vae
 from counterpoint.training.assemble import assemble
 from counterpoint.training.config import LoopConfig, learning_rate_at
 from counterpoint.training.loop import Batch, Training, newest_checkpoint
@@ -23,6 +26,7 @@ from counterpoint.training.text import encode_captions, load_text_encoder, minil
 from counterpoint.training.unet import UnetRecipe, build_unet
 from counterpoint.training.vae import build_vae, normalise_latents
 
+ROOT = Path(__file__).parents[2]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "on", "beach", "the"]
 
 
@@ -90,6 +94,26 @@ def test_resume_gives_the_weights_of_an_uninterrupted_run(tmp_path: Path) -> Non
     assert_same_weights(whole.average, resumed.average)
     assert (tmp_path / "parts" / "weights" / "training.json").exists()
     assert (tmp_path / "parts" / "samples" / "0000006.png").exists()
+
+
+def test_a_run_that_fails_ends_with_its_workers(tmp_path: Path) -> None:
+    """A worker that would not be ended keeps the whole command from ending."""
+    failing = (
+        "from pathlib import Path\n"
+        "from tests.training.test_training import LineRecipe, Training, line_config\n"
+        "recipe = LineRecipe()\n"
+        "recipe.loss = lambda batch, generator: 1 / 0\n"
+        f"Training(recipe, line_config(Path({str(tmp_path)!r}), workers=1)).run()\n"
+    )
+    ended = subprocess.run((sys.executable, "-c", failing), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr
+
+
+@pytest.mark.parametrize("part", [vae, recogniser, decoder, latents])
+def test_a_folder_without_sprites_is_refused(part: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        part.main(["--sprites", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2 and "--sprites" in capsys.readouterr().err
 
 
 def test_finished_run_does_not_train_again(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import diffusers
 import torch
-from diffusers import StableDiffusionPipeline
 from rich.console import Console
 from rich.progress import Progress
 
@@ -36,9 +35,10 @@ from counterpoint.bench.counting import (
 )
 from counterpoint.bench.drawing import Drawn, draw_cases
 from counterpoint.bench.plot import dial_plot
-from counterpoint.embedded import GUIDANCE_SCALE, embedded_model_path, recogniser_path
-from counterpoint.interfaces import Coupling
+from counterpoint.embedded import GUIDANCE_SCALE, recogniser_path
+from counterpoint.interfaces import Coupling, InvalidInput
 from counterpoint.levels import LEVELS, Safety
+from counterpoint.loading import load_pipe
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 from counterpoint.recognisers import HEADS, Reading, Recogniser
@@ -115,9 +115,7 @@ class Bench:
             batch_size: Pictures of one call.
         """
         diffusers.utils.logging.set_verbosity_error()  # its remark about the text encoder's type
-        self.pipe = StableDiffusionPipeline.from_pretrained(model or embedded_model_path())
-        self.pipe.to("cuda" if torch.cuda.is_available() else "cpu")
-        self.pipe.set_progress_bar_config(disable=True)
+        self.pipe = load_pipe(model)
         self.safe = SafePipeline(self.pipe)
         self.judge = Recogniser.from_pretrained(recogniser_path("judge"))
         self.steps, self.guidance_scale = steps, guidance_scale
@@ -382,14 +380,19 @@ def main(argv: list[str] | None = None) -> int:
     for option in ("count", "steps", "batch_size", "threads"):
         if getattr(arguments, option) < 1:
             parser.error(f"--{option.replace('_', '-')}: got {getattr(arguments, option)}; allowed: from 1")
+    if not 0.0 <= arguments.guidance_scale < float("inf"):
+        parser.error(f"--guidance-scale: got {arguments.guidance_scale}; allowed: a finite number from 0")
     torch.set_num_threads(arguments.threads)
     measurement = MEASUREMENTS[arguments.name]
-    bench = Bench(
-        model=arguments.model,
-        steps=arguments.steps,
-        guidance_scale=arguments.guidance_scale,
-        batch_size=arguments.batch_size,
-    )
+    try:
+        bench = Bench(
+            model=arguments.model,
+            steps=arguments.steps,
+            guidance_scale=arguments.guidance_scale,
+            batch_size=arguments.batch_size,
+        )
+    except InvalidInput as error:
+        parser.error(str(error))
     figures = measurement.measure(bench, arguments.count, arguments.out)
     write_results(
         arguments.out,

@@ -90,6 +90,17 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
+def sprites_folder(text: str) -> Path:
+    """Folder of the flat SVG files, as a type of argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no folder, or holds none.
+    """
+    if not any(Path(text).glob("*.svg")):
+        raise argparse.ArgumentTypeError(f"got {text}; allowed: the folder that scripts/get_sprites.py prints")
+    return Path(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser, defaults: LoopConfig) -> None:
     """Add the options that every trained part takes, with the part's own defaults."""
     whole, real = int, float

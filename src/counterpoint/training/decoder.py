@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from counterpoint.training.config import LoopConfig, add_arguments, config_from
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, sprites_folder
 from counterpoint.training.loop import Batch, Training
 from counterpoint.training.vae import VaeRecipe, gradient_distance
 
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    parser.add_argument("--sprites", type=sprites_folder, required=True, help="folder of flat SVG files")
     parser.add_argument("--vae", type=Path, required=True, help="folder of the trained autoencoder")
     add_arguments(parser, DEFAULTS)
     return parser

@@ -22,7 +22,7 @@ from counterpoint.scenes.captions import caption
 from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.world import sample_scene
-from counterpoint.training.config import resolve_device, step_seed
+from counterpoint.training.config import resolve_device, sprites_folder, step_seed
 from counterpoint.training.text import encode_captions, load_text_encoder, minilm_folder
 from counterpoint.training.vae import to_signed
 
@@ -121,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    add("--sprites", type=sprites_folder, required=True, help="folder of flat SVG files")
     add("--vae", type=Path, required=True, help="folder of the trained autoencoder")
     add("--out", type=Path, default=Path("training/latents.safetensors"), help="file to write")
     add("--count", type=int, default=40_000, help="number of scenes (default: %(default)s)")

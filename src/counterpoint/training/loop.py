@@ -115,10 +115,9 @@ def stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _ignore_signals(worker: int) -> None:
-    # A stop signal often reaches the whole process group; only the parent may act on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _leave_group(worker: int) -> None:
+    # A stop signal often reaches the whole process group; only the parent may act on it, and end its workers.
+    os.setpgid(0, 0)
     torch.set_num_threads(1)
 
 
@@ -241,7 +240,7 @@ class Training:
             sampler=range(self.step, config.steps),
             num_workers=config.workers,
             prefetch_factor=4 if config.workers else None,
-            worker_init_fn=_ignore_signals,
+            worker_init_fn=_leave_group,
         )
 
     def run(self) -> bool:

@@ -21,7 +21,7 @@ from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.vocabulary import BACKGROUNDS, OBJECTS, SUBJECTS
 from counterpoint.scenes.world import Scene, Split, sample_scene
-from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, sprites_folder, step_seed
 from counterpoint.training.loop import WEIGHTS, Batch, Training
 
 DEFAULTS = LoopConfig(
@@ -254,7 +254,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--role", choices=("judge", "checker"), required=True, help="which of the two")
-    add("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    add("--sprites", type=sprites_folder, required=True, help="folder of flat SVG files")
     add("--start", type=Path, default=None, help="folder of a trained recogniser to start from, instead of noise")
     add("--test-pictures", type=int, default=2000, help="held-out pictures (default: %(default)s)")
     add_arguments(parser, DEFAULTS)

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from counterpoint.scenes.compose import compose
 from counterpoint.scenes.sprites import Sprites
 from counterpoint.scenes.world import Split, sample_scene
-from counterpoint.training.config import LoopConfig, add_arguments, config_from, step_seed
+from counterpoint.training.config import LoopConfig, add_arguments, config_from, sprites_folder, step_seed
 from counterpoint.training.loop import Batch, Training
 
 DEFAULTS = LoopConfig(out=Path("training/vae"), steps=3400, batch_size=16, learning_rate=1e-3, warmup_steps=50)
@@ -205,7 +205,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--sprites", type=Path, required=True, help="folder of flat SVG files")
+    parser.add_argument("--sprites", type=sprites_folder, required=True, help="folder of flat SVG files")
     parser.add_argument("--crop", type=int, default=64, help="side of the training pictures (default: %(default)s)")
     parser.add_argument("--start", type=Path, default=None, help="folder of a trained autoencoder to start from")
     add_arguments(parser, DEFAULTS)
