@@ -100,13 +100,16 @@ def test_a_run_that_fails_ends_with_its_workers(tmp_path: Path) -> None:
     """A worker that would not be ended keeps the whole command from ending."""
     failing = (
         "from pathlib import Path\n"
-        "from tests.training.test_training import LineRecipe, Training, line_config\n"
+        "from tests.training.test_training import LineRecipe, Lines, Training, line_config\n"
+        "class Missing(Lines):\n"
+        "    def __getitem__(self, step):\n"
+        "        raise FileNotFoundError('no sprites')\n"
         "recipe = LineRecipe()\n"
-        "recipe.loss = lambda batch, generator: 1 / 0\n"
+        "recipe.batches = Missing()\n"
         f"Training(recipe, line_config(Path({str(tmp_path)!r}), workers=1)).run()\n"
     )
     ended = subprocess.run((sys.executable, "-c", failing), cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr
+    assert ended.returncode == 1 and "no sprites" in ended.stderr
 
 
 @pytest.mark.parametrize("part", [vae, recogniser, decoder, latents])
