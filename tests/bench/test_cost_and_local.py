@@ -122,7 +122,7 @@ def run(name: str, model: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("short")
 def test_the_cost_command(tiny_model_path: str, tmp_path: Path) -> None:
-    """Five steps under guidance, 10 plain rows: medium mixes 4 of them, high all, in the prompt's place where it can."""
+    """Five steps under guidance, 10 plain rows: medium mixes 4, high all, in the prompt's place where it can."""
     figures = run("cost", tiny_model_path, tmp_path)
     rows = {name.removesuffix(": denoiser rows"): f["value"] for name, f in figures.items() if "denoiser rows" in name}
     assert rows == pytest.approx(
