@@ -77,6 +77,13 @@ def test_false_alarms_stay_below_hoeffdings_bound() -> None:
     assert strengths.max() < THRESHOLD
 
 
+def test_the_smallest_picture_is_marked_even_where_it_is_noise() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        pixels = rng.integers(0, 256, (8, 8, 3)).repeat(8, 0).repeat(8, 1) * 0.5 + rng.integers(0, 128, (64, 64, 3))
+        assert is_marked(embed(Image.fromarray(pixels.astype(np.uint8))))
+
+
 def test_small_pictures_and_pictures_that_drown_the_mark_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match="at least 64"):
         embed(_flat(63))

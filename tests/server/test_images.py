@@ -132,3 +132,12 @@ def test_an_idempotency_key_draws_once(server: Running) -> None:
     assert post("one", seed=3).status_code == 422
     assert post("two").json()["data"] != first.json()["data"]
     assert post("", seed=3).json()["error"]["param"] == "Idempotency-Key"
+
+
+def test_on_a_cpu_pictures_of_a_batch_are_decoded_one_by_one(tiny: Callable[[str], Any]) -> None:
+    pipe = tiny("tiny")
+    decoded: list[int] = []
+    handle = pipe.vae.decoder.register_forward_hook(lambda module, args, output: decoded.append(len(output)))
+    pipe(["a cat", "a dog"], num_inference_steps=1)
+    handle.remove()
+    assert decoded == [1, 1]

@@ -38,7 +38,7 @@ TILE = 8
 """Blocks after which the pattern repeats, in both directions, so that no size of picture is special."""
 COEFFICIENTS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 """Row and column of the marked frequencies in a block: JPEG keeps these best."""
-STRENGTHS = (4.0, 5.0, 6.0, 8.0, 11.0, 16.0)
+STRENGTHS = (4.0, 5.0, 6.0, 8.0, 11.0, 16.0, 23.0, 32.0)
 """Change of one coefficient, in 8-bit steps of luma; JPEG at quality 75 rounds these to steps of 5 to 7."""
 CLIP = 8.0
 """Coefficients are clipped here before they are counted: an edge of the picture weighs no more than two marks."""

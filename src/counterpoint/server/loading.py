@@ -22,7 +22,10 @@ def load_pipe(place: str) -> Any:
         InvalidInput: There is no such model, or it cannot be loaded.
     """
     quiet_libraries()
-    return loading.load_pipe(None if place == EMBEDDED else place)
+    pipe = loading.load_pipe(None if place == EMBEDDED else place)
+    if pipe.device.type == "cpu" and hasattr(pipe, "vae") and hasattr(pipe.vae, "enable_slicing"):
+        pipe.vae.enable_slicing()  # several pictures at once overflow a processor's cache: slower than one by one
+    return pipe
 
 
 def wrap(pipe: Any, settings: Settings) -> SafePipeline:
