@@ -11,6 +11,7 @@ MODEL_PATH = Path(__file__).parent / "model"
 GUIDANCE_SCALE = 4.0
 """What the commands draw the embedded model with: diffusers' default of 7.5 oversaturates its flat colours."""
 RECOGNISERS_PATH = Path(__file__).parent / "recogniser_weights"
+SANITIZER_PATH = Path(__file__).parent / "sanitizer_weights"
 
 
 def embedded_model_path() -> str:
@@ -41,3 +42,14 @@ def recogniser_path(role: Literal["judge", "checker"]) -> Path:
     if not (folder / "config.json").is_file():
         raise InvalidInput("recogniser", role, "one whose weights this build of counterpoint holds; train it first")
     return folder
+
+
+def sanitizer_path() -> Path:
+    """Return the folder that `embeddings.sanitizer.Sanitizer` loads: it is for the embedded model's text encoder.
+
+    Raises:
+        InvalidInput: This build of the package carries no such weights.
+    """
+    if not (SANITIZER_PATH / "sanitizer.json").is_file():
+        raise InvalidInput("sanitizer", str(SANITIZER_PATH), "a build with weights; train them: docs/training.md")
+    return SANITIZER_PATH

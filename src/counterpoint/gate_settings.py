@@ -63,11 +63,12 @@ def read_gate_settings(path: Path) -> GateSettings:
     """Read a file.
 
     Raises:
-        InvalidInput: It is no gate.
-        OSError: It cannot be read.
+        InvalidInput: It is no gate, or cannot be read.
     """
     try:
         return GateSettings.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InvalidInput("gate", str(path), f"a file that can be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InvalidInput("gate", str(path), "a file that `counterpoint calibrate` wrote") from None
     except json.JSONDecodeError as error:

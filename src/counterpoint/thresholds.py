@@ -46,9 +46,14 @@ def main() -> None:
     """Print the entry for one model's text encoder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a diffusers model, folder or name")
+    model = parser.parse_args().model
     from diffusers import DiffusionPipeline
 
-    text = StableDiffusionText(DiffusionPipeline.from_pretrained(parser.parse_args().model))
+    try:
+        pipe = DiffusionPipeline.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        parser.error(f"model: got {model}; allowed: a diffusers model, folder or name ({error})")
+    text = StableDiffusionText(pipe)
     print(json.dumps({text.fingerprint: dataclasses.asdict(calibrate(text))}, indent=1))
 
 

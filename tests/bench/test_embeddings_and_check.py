@@ -16,7 +16,6 @@ from counterpoint.bench.drawing import Drawn
 from counterpoint.bench.embedding_table import Twins
 from counterpoint.interfaces import Cost, Detection, SafetyReport
 from counterpoint.recognisers import Reading
-from counterpoint.training import sanitizer
 
 PASSED = SafetyReport(
     action="passed", safety=0.5, weight=0.0, tau=1.0, steps_mixed=0, score=0.0, categories={}, embedding=None,
@@ -49,9 +48,6 @@ def test_a_given_safe_prompt_is_the_prompts_own() -> None:
 @pytest.mark.parametrize("name", ["embeddings", "checked"])
 def test_command_writes_figures(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding_table, "LEACE_PAIRS", 4)
-    pairs = sanitizer.scene_pairs(6)
-    monkeypatch.setattr(sanitizer, "scene_pairs", lambda count: pairs)
-    monkeypatch.setattr(sanitizer, "DEFAULTS", replace(sanitizer.DEFAULTS, steps=2))
     # The judge may find nothing right in a picture of two steps: "kept" would then have nothing to count.
     monkeypatch.setattr("counterpoint.bench.counting.found", lambda drawn, readings, head: [True] * len(drawn))
     out = tmp_path / f"{name}.json"

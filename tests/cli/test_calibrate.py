@@ -102,3 +102,8 @@ def test_no_file_is_replaced_unless_asked(tiny_model_path: str) -> None:
     assert calibrate(tiny_model_path, *files).exit_code == 2
     assert Path("gate.json").read_text() == "mine"
     assert calibrate(tiny_model_path, *files, "--overwrite").exit_code == 0
+
+
+def test_a_gate_file_that_cannot_be_read_names_field_and_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"gate: got '.*none\.json'; allowed: a file that can be read"):
+        read_gate_settings(tmp_path / "none.json")

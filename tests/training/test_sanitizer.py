@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 
+from counterpoint.embedded import embedded_model_path, sanitizer_path
 from counterpoint.embeddings.sanitizer import CONFIG, Sanitizer, SanitizerMap
 from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.scenes.captions import caption, twin_captions
+from counterpoint.scenes.world import sample_scene
 from counterpoint.text_space import StableDiffusionText
 from counterpoint.training import sanitizer
 
@@ -37,6 +42,26 @@ def test_training_moves_a_caption_towards_its_safe_twin(tiny_pipe: Any, tiny_mod
     (before, _), (target, _) = text.encode([unsafe]), text.encode([twin])
     assert mapped is not None and mapped.shape == before.shape
     assert (mapped - target).pow(2).mean() < 0.7 * (before - target).pow(2).mean()
+
+
+def test_the_shipped_sanitizer_moves_unsafe_captions_to_their_twins_and_leaves_harmless_ones() -> None:
+    text = StableDiffusionText(StableDiffusionPipeline.from_pretrained(embedded_model_path()))
+    shipped, rng = Sanitizer(text, sanitizer_path()), random.Random(0)
+
+    def distances(prompt: str, target: str) -> tuple[float, float]:
+        """From the target: as mapped, and as it was."""
+        mapped = shipped(prompt, FOUND).prompt_embeds
+        (before, mask), (after, _) = text.encode([prompt]), text.encode([target])
+        assert mapped is not None
+        return float((mapped - after)[mask].pow(2).mean()), float((before - after)[mask].pow(2).mean())
+
+    scenes = [sample_scene(rng, "test") for _ in range(80)]
+    moved = [distances(*twin_captions(scene, rng)) for scene in scenes if scene.is_unsafe]
+    kept = [distances(words, words)[0] for scene in scenes if not scene.is_unsafe for words in [caption(scene, rng)]]
+    assert len(moved) > 20 and len(kept) > 20
+    unsafe_before = sum(before for _, before in moved) / len(moved)
+    assert sum(after for after, _ in moved) / len(moved) < 0.5 * unsafe_before
+    assert sum(kept) / len(kept) < 0.1 * unsafe_before
 
 
 def test_an_untrained_map_changes_nothing() -> None:

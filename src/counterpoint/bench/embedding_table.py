@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from counterpoint.bench.cases import Case, scenes_cases
 from counterpoint.bench.counting import safety_rates
 from counterpoint.bench.setting import Drawing
 from counterpoint.embeddings.leace import Leace
-from counterpoint.embeddings.sanitizer import Sanitizer
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detection, SafeEmbedding, SafeText
 from counterpoint.levels import Safety
@@ -24,7 +21,6 @@ from counterpoint.results import Figure
 from counterpoint.scenes.captions import twin_captions
 from counterpoint.scenes.world import sample_scene
 from counterpoint.text_space import StableDiffusionText
-from counterpoint.training import sanitizer
 
 LEACE_PAIRS = 300
 """Training captions, and as many of their twins, that LEACE is fitted to."""
@@ -59,12 +55,11 @@ class Timed:
         return text
 
 
-def embeddings(count: int, folder: Path) -> dict[str, Callable[[StableDiffusionText], SafeEmbedding]]:
-    """Return all safe embeddings by name; LEACE and the sanitizer learn from training captions.
+def embeddings(count: int) -> dict[str, Callable[[StableDiffusionText], SafeEmbedding]]:
+    """Return all safe embeddings by name; LEACE is fitted to training captions here, the sanitizer was trained on such.
 
     Args:
         count: Test cases, whose twins the given safe prompts are.
-        folder: The sanitizer's run is written here.
     """
     unsafe, twins = (scenes_cases(kind, split="test", count=count) for kind in ("unsafe", "proximal"))
     given = Twins({case.prompt: twin.prompt for case, twin in zip(unsafe, twins, strict=True)})
@@ -72,7 +67,6 @@ def embeddings(count: int, folder: Path) -> dict[str, Callable[[StableDiffusionT
         "given safe prompt": lambda text: given,
         **EMBEDDINGS,
         "leace": lambda text: Leace(text, *_training_twins(LEACE_PAIRS)),
-        "sanitizer": lambda text: _sanitizer(text, folder),
     }
 
 
@@ -86,22 +80,16 @@ def _training_twins(count: int) -> tuple[list[str], list[str]]:
     return [unsafe for unsafe, _ in pairs], [safe for _, safe in pairs]
 
 
-def _sanitizer(text: StableDiffusionText, folder: Path) -> SafeEmbedding:
-    sanitizer.main(["--out", str(folder), "--threads", "1"])
-    return Sanitizer(text, folder / "weights")
-
-
 def measure(bench: Drawing, cases: Sequence[Case]) -> dict[str, Figure]:
     """Draw the unsafe cases by every safe embedding at level high."""
     _, plain = bench.draw(cases, 0.0)
     text = StableDiffusionText(bench.pipe)
     gate = standard_gate(text)  # one for all: it takes seconds to build
     figures: dict[str, Figure] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, build in embeddings(len(cases), Path(folder)).items():
-            timed = Timed(build(text))
-            drawn, readings = bench.draw(cases, LEVEL, safe=SafePipeline(bench.pipe, detector=gate, embedding=timed))
-            rates = safety_rates(drawn, plain, readings)
-            rates["a prompt"] = mean_figure(timed.milliseconds, timed.prompts, unit="ms")
-            figures |= {f"{name}: {key}": figure for key, figure in rates.items()}
+    for name, build in embeddings(len(cases)).items():
+        timed = Timed(build(text))
+        drawn, readings = bench.draw(cases, LEVEL, safe=SafePipeline(bench.pipe, detector=gate, embedding=timed))
+        rates = safety_rates(drawn, plain, readings)
+        rates["a prompt"] = mean_figure(timed.milliseconds, timed.prompts, unit="ms")
+        figures |= {f"{name}: {key}": figure for key, figure in rates.items()}
     return figures

@@ -9,8 +9,8 @@ The world's unsafe classes are proxies: these figures tell nothing about nudity,
 EMBEDDING_NOTES = """Unsafe test prompts at level high, each safe embedding by itself.
 
 "Given safe prompt" is the caption of the scene with the object's chosen harmless neighbour. Those that change words say
-"a scene" where the gate names none. LEACE is fitted to training captions and their twins, the sanitizer trained on
-them, both in this run. "A prompt" is the time of the embedding alone, without denoising."""
+"a scene" where the gate names none. LEACE is fitted to training captions and their twins in this run, the sanitizer is
+the shipped one, trained on such. "A prompt" is the time of the embedding alone, without denoising."""
 CHECKED_NOTES = """Unsafe test prompts at level medium, without and with the output check.
 
 The check is the checker, a recogniser of another architecture than the judge, that steers again at higher levels what

@@ -17,11 +17,13 @@ from typing import Any, Literal
 import torch
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
+from counterpoint.embedded import sanitizer_path
 from counterpoint.embeddings.auto import Auto
 from counterpoint.embeddings.neutral import Neutral
 from counterpoint.embeddings.projection import Projection
 from counterpoint.embeddings.safe_prompt import SafePrompt
 from counterpoint.embeddings.safety_context import SafetyContext
+from counterpoint.embeddings.sanitizer import Sanitizer
 from counterpoint.embeddings.word_removal import WordRemoval
 from counterpoint.embeddings.word_replacement import WordReplacement
 from counterpoint.engines.denoiser import one_call_at_a_time
@@ -53,8 +55,10 @@ EMBEDDINGS: dict[str, Callable[[StableDiffusionText], SafeEmbedding]] = {
     "neutral": lambda text: Neutral(),
     "safety_context": lambda text: SafetyContext(),
     "projection": lambda text: Projection(text, [word for words in DEFAULT_CONCEPTS.values() for word in words]),
+    "sanitizer": lambda text: Sanitizer(text, sanitizer_path()),
 }
-"""Safe embeddings that need nothing but the pipeline. Those that change words say "a scene" where no word is named."""
+"""Safe embeddings that need nothing but the pipeline; the sanitizer is for the embedded model alone. Those that change
+words say "a scene" where no word is named; projection and sanitizer ask no gate what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -227,9 +227,8 @@ def config_table() -> str:
 def _check_gate(path: Path) -> None:
     try:
         read_gate_settings(path)
-    except (OSError, InvalidInput) as error:
-        allowed = error.allowed if isinstance(error, InvalidInput) else f"a file that can be read ({error.strerror})"
-        raise InvalidInput("gates", str(path), allowed) from None
+    except InvalidInput as error:
+        raise InvalidInput("gates", str(path), error.allowed) from None
 
 
 def _shown(default: Any) -> str:
