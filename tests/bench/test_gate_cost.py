@@ -13,7 +13,8 @@ from counterpoint.bench import gate_cost
 MEMBERS = ("Minors", "ConceptSimilarity", "WordList", "PromptClassifier", "Readability")
 
 
-def test_the_page_holds_members_whole_picture_and_ratio(tmp_path: Path) -> None:
+def test_the_page_holds_members_whole_picture_and_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_cost, "CALLS", 1)
     out, captions = tmp_path / "gate-cost.json", tmp_path / "captions.csv"
     captions.write_text("prompt\na bus in a street\na plate of pasta\ntwo cats on a sofa\n")
     threads = torch.get_num_threads()
@@ -30,8 +31,10 @@ def test_the_page_holds_members_whole_picture_and_ratio(tmp_path: Path) -> None:
             assert 0.5 * whole < sum(parts) <= whole
             of_picture = figures[f"1 thread, {kind}: {gate_cost.WHOLE}, {clock}, of one picture"]
             assert of_picture["n"] == 3 and of_picture["value"] > 0
+        together = figures[f"1 thread, {kind}: {gate_cost.WHOLE}, all prompts in one call"]
+        assert together["unit"] == "1/s" and together["n"] == 1
     assert figures["1 thread, one plain picture, wall, median"]["unit"] == "s"
-    assert len(figures) == 4 + 2 * (6 * 4 + 2)
+    assert len(figures) == 4 + 2 * (6 * 4 + 2 + 1)
 
 
 def test_a_median_lies_in_the_interval_of_its_ranks() -> None:

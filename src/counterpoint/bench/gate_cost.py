@@ -36,6 +36,8 @@ from counterpoint.results import Figure, write_results
 from counterpoint.text_space import StableDiffusionText
 
 WHOLE = "the whole gate"
+CALLS = 5
+"""Calls with all prompts at once."""
 CLOCKS: tuple[tuple[str, Callable[[Taken], float]], ...] = (
     ("wall", lambda taken: taken.seconds),
     ("CPU", lambda taken: taken.cpu_seconds),
@@ -44,7 +46,8 @@ NOTES = """The standard gate of the embedded model, asked about one prompt a cal
 before. Scenes are captions of the scenes world's test split, unsafe and harmless in turn; captions are those of the
 file that the command names. No prompt comes twice, but words do, of which the gate remembers some. A median has the
 interval of its order statistics, a mean and a ratio that of a bootstrap; a ratio is the median over the rounds. CPU
-time leaves out the time in which other programs had the processor, and sums up over threads."""
+time leaves out the time in which other programs had the processor, and sums up over threads. "All prompts in one call"
+is what a batch tool reaches, in prompts a second."""
 
 
 @dataclass
@@ -95,13 +98,14 @@ def measure(pipe: Any, prompts: Mapping[str, Sequence[str]], *, steps: int) -> d
         steps: Denoising steps of a picture.
     """
     gates = {kind: TimedGate(pipe) for kind in prompts}
+    together = {kind: _prompts_a_second(pipe, texts) for kind, texts in prompts.items()}
     pictures: list[Taken] = []
     rounds = list(zip(*prompts.values(), strict=True))
     _picture(pipe, rounds[0][0], steps)  # the first picture is not counted
     with progress("gate cost", len(rounds)) as bar:
-        for together in rounds:
-            pictures.append(_picture(pipe, together[0], steps))
-            for gate, prompt in zip(gates.values(), together, strict=True):
+        for texts in rounds:
+            pictures.append(_picture(pipe, texts[0], steps))
+            for gate, prompt in zip(gates.values(), texts, strict=True):
                 gate.whole([prompt])
             bar.advance()
     figures = _times("one plain picture", pictures, 1.0, "s")
@@ -112,7 +116,18 @@ def measure(pipe: Any, prompts: Mapping[str, Sequence[str]], *, steps: int) -> d
             figures[f"{kind}: {WHOLE}, {clock}, of one picture"] = ratio(
                 [*map(read, gate.whole.taken)], [*map(read, pictures)]
             )
+        figures[f"{kind}: {WHOLE}, all prompts in one call"] = together[kind]
     return figures
+
+
+def _prompts_a_second(pipe: Any, prompts: Sequence[str]) -> Figure:
+    """Time `CALLS` calls, each of a gate that has seen no word yet."""
+    rates = []
+    for _ in range(CALLS):
+        gate = TimedGate(pipe).whole
+        gate(list(prompts))
+        rates.append(len(prompts) / gate.taken[0].seconds)
+    return median_figure(rates, "1/s")
 
 
 def _picture(pipe: Any, prompt: str, steps: int) -> Taken:
