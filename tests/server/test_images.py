@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
+from counterpoint.interfaces import Detection
+from counterpoint.pipeline import SafePipeline
 from counterpoint.provenance.inspection import inspect_file
+from counterpoint.server.config import Settings
 from tests.server.conftest import MILD, RISKY, Running, pictures_of, running
 
 
@@ -141,3 +145,19 @@ def test_on_a_cpu_pictures_of_a_batch_are_decoded_one_by_one(tiny: Callable[[str
     pipe(["a cat", "a dog"], num_inference_steps=1)
     handle.remove()
     assert decoded == [1, 1]
+
+
+def test_the_last_digits_of_scores_do_not_change_the_bytes(tiny: Callable[[str], Any]) -> None:
+    calls = itertools.count()
+
+    def jittered(prompts: Sequence[str]) -> list[Detection]:
+        score = 0.25 + 1e-7 * next(calls)
+        return [Detection(is_unsafe=False, score=score, categories={"violence": score}) for _ in prompts]
+
+    def wrap_with_jitter(pipe: Any, settings: Settings) -> SafePipeline:
+        return SafePipeline(pipe, detector=jittered)
+
+    with running(tiny, wrap=wrap_with_jitter, watermark=True) as server:
+        first, second = (server.draw(seed=1, size="64x64").json()["data"][0] for _ in range(2))
+    assert first["safety"]["score"] != second["safety"]["score"]
+    assert first["sha256"] == second["sha256"]

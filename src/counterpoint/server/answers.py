@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+SCORE_DIGITS = 2
+"""Digits of scores in files."""
+
+
 def answer(plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Marking, pipe: Any) -> dict[str, Any]:
     """Return the answer's body; a blocked picture's place holds no picture, and its reason.
 
@@ -89,15 +93,27 @@ def _entry(plan: Plan, image: Image, report: SafetyReport, seed: int, marking: M
     told = dataclasses.asdict(report)
     if report.action == "blocked":
         return {"b64_json": None, "seed": seed, "sha256": None, "safety": told}
-    # Seconds differ from call to call: the same request is to give the same bytes.
-    kept = told | {"cost": {name: value for name, value in told["cost"].items() if name != "seconds"}}
-    content = picture_file(plan, image, seed=seed, report=kept, marking=marking, pipe=pipe)
+    content = picture_file(plan, image, seed=seed, report=repeatable(told), marking=marking, pipe=pipe)
     return {
         "b64_json": base64.b64encode(content).decode(),
         "seed": seed,
         "sha256": hashlib.sha256(content).hexdigest(),
         "safety": told,
     }
+
+
+def repeatable(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without what differs from call to call: the same request is to give the same bytes.
+
+    These are the seconds, and the last digits of scores, which depend on what the gate has read before.
+    """
+    scores = {name: _rounded(told[name]) for name in ("categories", "picture_categories")}
+    cost = {name: value for name, value in told["cost"].items() if name != "seconds"}
+    return {**told, **scores, "score": round(told["score"], SCORE_DIGITS), "cost": cost}
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    return {name: round(score, SCORE_DIGITS) for name, score in scores.items()}
 
 
 def _guidance(plan: Plan, pipe: Any) -> float:

@@ -19,8 +19,8 @@ STEPS = 20
 MOST_AFTER = 2
 NOTES = f"""A client asks for a picture of {STEPS} steps and cuts its connection after a random one of them, and a
 random part of a second after it. Steps are counted at the scheduler from the moment the connection is closed until
-the next request is drawn; nothing is slowed down or held. "Left the queue" is a request that waits behind another one
-when its client goes: it must not be drawn at all."""
+the next request is drawn, in one step; nothing is slowed down or held, and nothing is watermarked. "Left the queue" is
+a request that waits behind another one when its client goes: it must not be drawn at all."""
 
 
 class StepCount:
@@ -39,7 +39,7 @@ class StepCount:
 def measure(count: int, threads: int) -> dict[str, Figure]:
     """Cut `count` connections at random moments, and a tenth as many that wait."""
     rng = random.Random(0)
-    with inside(load_settings(port=0)) as server:
+    with inside(load_settings(port=0, watermark=False)) as server:
         counted = StepCount(server.safe.pipe.scheduler)
         after = [steps_after_cut(server, counted, rng) for _ in range(count)]
         waiting = max(1, count // 10)
