@@ -21,6 +21,8 @@ import pytest
 from PIL import Image
 
 import counterpoint
+from counterpoint.server.config import Settings
+from counterpoint.server.service import Service
 from tests.server.conftest import KEY, MILD, RISKY, Running, running, until
 
 
@@ -197,6 +199,22 @@ def test_what_was_accepted_is_finished_when_the_server_stops(tiny: Callable[[str
         server.thread.join(30)
 
 
+def test_a_server_that_loads_does_not_wait_for_its_model(tiny: Callable[[str], Any]) -> None:
+    loads = threading.Event()
+
+    def load(place: str) -> Any:
+        loads.wait(60)
+        return tiny(place)
+
+    service = Service(Settings(models={"tiny": "tiny"}), load=load)
+    service.start()
+    started = time.monotonic()
+    service.stop()
+    assert time.monotonic() - started < 5 and service.states() == {"tiny": "loading"}
+    loads.set()
+    until(lambda: service.states() == {"tiny": "stopped"}, 60)
+
+
 def _refuses(url: str) -> bool:
     try:
         httpx.get(f"{url}/readyz", trust_env=False, timeout=1)
@@ -225,3 +243,18 @@ def test_sigterm_ends_the_real_command_with_0(tiny_model_path: str, tmp_path: Pa
             process.send_signal(signal.SIGTERM)
             assert [one.result().status_code for one in sent] == [200] * 4
         assert process.wait(60) == 0
+
+
+def test_sigterm_while_the_model_loads_ends_the_real_command_with_0(tiny_model_path: str, tmp_path: Path) -> None:
+    code = (
+        "import time; from counterpoint.server import loading; from counterpoint.cli import main; "
+        "loading.load_pipe = lambda place: time.sleep(600); main()"
+    )
+    arguments = [sys.executable, "-c", code, "serve", "--model", tiny_model_path, "--port", "0"]
+    environment = {"PYTHONPATH": str(Path(counterpoint.__file__).parents[1])}
+    log = tmp_path / "log"
+    with log.open("w") as lines, subprocess.Popen(arguments, env=environment, stderr=lines) as process:
+        until(lambda: "Uvicorn running" in log.read_text(), 120)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0  # sooner than what is under way would be waited for
+    assert "shutdown complete" in log.read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 
 import uvicorn
@@ -18,7 +20,8 @@ MOST_HEADER_BYTES = 32 * 1024
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then what is under way is finished, up to `drain_seconds`."""
     configure_logging()
-    server = make_server(settings, Service(settings))
+    service = Service(settings)
+    server = make_server(settings, service)
     log_event(
         "starting", host=settings.host, port=settings.port, models=list(settings.models), keys=len(settings.api_keys)
     )
@@ -26,6 +29,10 @@ def serve(settings: Settings) -> None:
         # uvicorn puts its own in place, and raises the signal again when it has drained: end with 0 then.
         signal.signal(number, lambda *_: None)
     server.run()
+    if "loading" in service.states().values():
+        # Loading cannot be interrupted, and an interpreter that ends around it aborts. All that was asked is answered.
+        logging.shutdown()
+        os._exit(0)
 
 
 def make_server(settings: Settings, service: Service) -> uvicorn.Server:

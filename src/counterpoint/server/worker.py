@@ -84,9 +84,13 @@ class Worker:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Take no more, draw what waits, and end; past `timeout` seconds what waits fails."""
+        """Take no more, draw what waits, and end; past `timeout` seconds what waits fails.
+
+        A model that is still loading is not waited for: nothing can have been asked of it.
+        """
         self.queue.close()
-        self._thread.join(timeout)
+        if self.state != "loading":
+            self._thread.join(timeout)
         self.queue.clear(_fail_closed)
 
     def retry_after(self) -> int:
