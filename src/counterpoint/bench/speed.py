@@ -42,7 +42,8 @@ is the median over the rounds, with the bootstrap interval of the median; both c
 "CPU seconds" leave out the time in which other programs had the processor: on a busy machine they are the fairer
 figure. Rows are counted, not measured, and hold on every machine. "Engaged" is a prompt that the gate finds unsafe,
 drawn at a named level by an engine; "harmless" is one that it does not. The gate and the choice of a safe prompt are
-part of our times."""
+part of our times; each way has one prompt, of whose words the gate's similarity remembers what it has read. What the
+gate takes for prompts that it has not seen: gate-cost.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
