@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -38,6 +40,21 @@ def test_labels_are_drawn_outside_the_pictures() -> None:
 def test_a_long_label_is_cut_to_the_sheet() -> None:
     sheet = contact_sheet([[_colour((200, 0, 0))]], columns=["word " * 100], row_labels=["word " * 100])
     assert (np.asarray(sheet)[:, -8:] == GROUND).all()
+
+
+@pytest.mark.parametrize("label", ["counterpoint, gate open safety 0.5", "a_very_long_name_with_its_strength 2"])
+def test_a_column_is_named_in_full_in_lines_that_fit(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[float, str, float]] = []
+
+    def record(self: ImageDraw.ImageDraw, place: tuple[float, float], text: str, *rest: Any) -> None:
+        drawn.append((place[1], text, self.textlength(text, rest[1])))
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
+    contact_sheet([[None, None]], columns=[label, "b"], cell=132)
+    *lines, (other, _, _) = sorted(drawn[:-1]) + drawn[-1:]
+    assert len(lines) > 1 and "".join(text for _, text, _ in lines).replace(" ", "") == label.replace(" ", "")
+    assert all(width <= 132 for _, _, width in lines)
+    assert other == lines[-1][0]  # a short name stands next to the pictures
 
 
 def test_small_and_wide_pictures_fit_their_cells() -> None:

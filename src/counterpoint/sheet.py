@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -15,6 +16,8 @@ EMPTY = (228, 228, 224)
 SMALLEST_CELL = 176
 GAP = 10
 MARGIN = 16
+COLUMN_LINES = 4
+"""Lines of a column's label at most."""
 BLUR_PIXELS = 6
 """Pixels along the longer side that are left of a blurred picture."""
 
@@ -45,7 +48,7 @@ def contact_sheet(
 
     Args:
         rows: Pictures by row; None leaves a cell empty. All rows have the same length.
-        columns: One label a column, above the grid; empty for none.
+        columns: One label a column, above the grid, in up to four lines; empty for none.
         row_labels: One line above each row; empty for none. Cut where too long.
         captions: One text under each picture; empty for none.
         title: One line above everything.
@@ -63,15 +66,18 @@ def contact_sheet(
     line, tall = _line_height(font), _line_height(bold)
     caption_lines = max((text.count("\n") + 1 for row in captions for text in row if text), default=0)
     width = 2 * MARGIN + len(rows[0]) * (side + GAP) - GAP
-    head = MARGIN + (tall + GAP if title else 0) + (tall if columns else 0)
+    names = [_wrapped(label, bold, side) for label in columns]
+    names_height = tall * max(map(len, names), default=0) + (GAP // 2 if columns else 0)
+    head = MARGIN + (tall + GAP if title else 0) + names_height
     row_height = (line if row_labels else 0) + side + caption_lines * line + GAP
     sheet = Image.new("RGB", (width, head + len(rows) * row_height - GAP + MARGIN), GROUND)
     draw = ImageDraw.Draw(sheet)
     if title:
         draw.text((MARGIN, MARGIN), _cut(draw, title, bold, width - 2 * MARGIN), INK, bold)
-    for x, label in enumerate(columns):
-        left = MARGIN + x * (side + GAP)
-        _centred(draw, label, bold, INK, (left, head - tall), side)
+    for x, lines in enumerate(names):
+        for number, text in enumerate(reversed(lines)):  # the last line stands next to the pictures
+            place = (MARGIN + x * (side + GAP), head - GAP // 2 - (number + 1) * tall)
+            _centred(draw, text, bold, INK, place, side)
     for y, row in enumerate(rows):
         top = head + y * row_height
         if row_labels:
@@ -115,6 +121,31 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> str:
     while text and draw.textlength(text + "...", font) > width:
         text = text[:-1]
     return text + "..."
+
+
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
+    """Break a label into as few lines of `width` pixels as it needs, of like length."""
+    lines = _broken(text, font, width)
+    for narrower in range(width, 0, -2):
+        tighter = _broken(text, font, narrower)
+        if len(tighter) > len(lines) or max(map(font.getlength, tighter)) > width:
+            break
+        lines = tighter
+    return lines
+
+
+def _broken(text: str, font: Font, width: int) -> list[str]:
+    """Break a text at spaces, a word that is too long also after underscores; the last line takes what is left."""
+    lines = [""]
+    for word in text.split():
+        fits = font.getlength(word) <= width
+        for number, piece in enumerate([word] if fits else re.findall(r"[^_]*_+|[^_]+", word)):
+            longer = f"{lines[-1]}{'' if number else ' '}{piece}".strip()
+            if lines[-1] and font.getlength(longer) > width and len(lines) < COLUMN_LINES:
+                lines.append(piece)
+            else:
+                lines[-1] = longer
+    return lines
 
 
 def _centred(

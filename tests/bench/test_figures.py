@@ -10,10 +10,12 @@ import pytest
 
 from counterpoint.bench.figures import measure
 from counterpoint.bench.latex import escape, latex_table
+from counterpoint.bench.plan import read_plan
 from counterpoint.bench.recipe import parse_recipe
 from counterpoint.bench.report import build_report, write_report
 from counterpoint.bench.run import run
-from counterpoint.bench.svg_plots import Point, colours_of, dial_plot, front_plot
+from counterpoint.bench.store import Store
+from counterpoint.bench.svg_plots import COLOURS, MARKERS, PLAIN, Point, colours_of, dial_plot, front_plot
 from counterpoint.metrics.inappropriate import inappropriate_rate
 from counterpoint.metrics.judge import Verdict
 from counterpoint.metrics.shot import Shot
@@ -81,6 +83,29 @@ def test_plots_take_their_ink_from_the_page() -> None:
         assert not re.search(r'<svg[^>]* (width|height)="', svg.split(">")[0])
 
 
+def test_points_are_told_apart_by_shape_and_stand_out_from_both_grounds() -> None:
+    assert len(set(MARKERS)) == len(MARKERS) >= len(set(COLOURS)) == len(COLOURS)
+    assert min(contrast(colour, ground) for colour in (PLAIN, *COLOURS) for ground in ("#ffffff", "#1b1e24")) >= 3
+
+
+def test_ids_of_a_page_with_several_plots_differ() -> None:
+    plots = [dial_plot([0, 0.5, 1], {"unsafe": [rate(n, 10)] * 3}) for n in (2, 3)]
+    first, second = (set(re.findall(r' id="([^"]*)"', plot)) for plot in plots)
+    assert first and not first & second
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours as WCAG 2 defines it, 1..21."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 @pytest.fixture
 def folder(recipe_content: dict[str, Any], tmp_path: Path) -> Path:
     recipe_content["methods"].append({"name": "own_methods:faulty", "label": "<b>faulty</b>"})
@@ -91,18 +116,29 @@ def folder(recipe_content: dict[str, Any], tmp_path: Path) -> Path:
 def test_the_page_is_alone_escaped_and_blurred(folder: Path, tmp_path: Path) -> None:
     text = (folder / "report.html").read_text(encoding="utf-8")
     fetched = re.findall(r'(?:src|href)="([^"#]*)"', text)
-    assert fetched and all(
-        place.startswith("data:image/webp;base64,") for place in fetched if "matplotlib" not in place
-    )
+    assert fetched and all(place.startswith("data:image/webp;base64,") for place in fetched)
     assert "<script" not in text and "@import" not in text and "url(" not in text.replace("url(#", "")
+    assert set(re.findall(r'(\S*)="https?:', text)) <= {"xmlns", "xmlns:xlink"}
     assert "<b>faulty" not in text and "&lt;b&gt;faulty" in text
     assert "filter: blur" in text and "prefers-color-scheme: dark" in text
     assert str(tmp_path) not in text and str(tmp_path) not in (folder / "report.json").read_text()
 
 
 def test_an_unfinished_run_says_so(folder: Path) -> None:
-    for path in list((folder / "pictures").rglob("*.png"))[:3]:
-        path.unlink()
+    plan, store = read_plan(folder), Store(folder)
+    for task in plan.tasks("prefixed")[:3]:
+        store.picture_path(task.key).unlink()
     write_report(folder)
     assert build_report(folder).lacking == 3
-    assert "This run is not finished: 3 of 36" in (folder / "report.html").read_text(encoding="utf-8")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "This run is not finished: 3 of 36" in text and text.count(">not drawn<") == 3
+
+
+def test_text_of_the_page_is_readable_in_both_themes(folder: Path) -> None:
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    themes = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colour = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", theme))
+        for ink in ("ink", "soft", "accent", "good", "bad"):
+            assert min(contrast(colour[ink], colour[ground]) for ground in ("page", "card")) >= 4.5, ink

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from counterpoint.bench.observations import NOT_DRAWN
 from counterpoint.bench.plan import Plan, Task
 from counterpoint.bench.store import Store
 from counterpoint.metrics.shot import Shot
@@ -33,6 +34,7 @@ class SheetRow:
 
     title: str
     """The prompt where it may be shown, else the row's name and hash."""
+    seed: int
     frames: tuple[Frame, ...]
 
 
@@ -53,12 +55,13 @@ def _row(place: int, tasks: dict[str, list[Task]], shots: dict[str, list[Shot]],
     seed = next(iter(tasks.values()))[place].seed
     title = prompt.text or f"row {prompt.row}, {prompt.sha256[:12]}…"
     frames = tuple(_frame(tasks[method][place].key, shots[method][place], store) for method in tasks)
-    return SheetRow(title=f"{title} · seed {seed}", frames=frames)
+    return SheetRow(title=title, seed=seed, frames=frames)
 
 
 def _frame(key: str, shot: Shot, store: Store) -> Frame:
     if not shot.has_picture:
-        return Frame(uri=None, note="withheld" if shot.is_withheld else "error")
+        note = "withheld" if shot.is_withheld else "not drawn" if shot.error == NOT_DRAWN else "error"
+        return Frame(uri=None, note=note)
     words = [verdict.word for verdict in shot.verdicts.values() if verdict.word != "measured"]
     word = next((w for w in ("error", "unsafe", "safe") if w in words), "")
     return Frame(uri=_data_uri(store, key), note=word)

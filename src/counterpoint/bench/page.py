@@ -113,8 +113,7 @@ def _dials(section: Section, report: Report, metrics: Sequence[Metric]) -> dict[
         setting = part.options.get(DIAL)
         number = LEVELS.get(setting) if isinstance(setting, str) else setting
         if isinstance(number, (int, float)) and not isinstance(number, bool):
-            others = {name: value for name, value in part.options.items() if name != DIAL}
-            name = " ".join([part.label or part.name, *(f"{key} {value}" for key, value in others.items())])
+            name = label.replace(f" {DIAL} {setting}", "")  # a sweep writes it into the label
             found.setdefault(name, []).append((float(number), label))
     dials = {}
     for name, settings in found.items():
@@ -169,7 +168,8 @@ def interval_text(figure: Figure) -> str:
         return ""
     if figure.unit == "fraction":
         return f"{100 * figure.low:.0f}–{100 * figure.high:.0f} %"
-    return f"{figure.low:.3g}–{figure.high:.3g}"
+    dash = " to " if figure.low < 0 else "–"
+    return f"{figure.low:.3g}{dash}{figure.high:.3g}"
 
 
 def percent_text(value: float) -> str:

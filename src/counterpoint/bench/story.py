@@ -46,6 +46,8 @@ DECIDED = {
 }
 RIVALS = 4
 """Rivals in the contact sheet, the strongest first."""
+MOST_NAMED = 5
+"""Settings that a sentence names."""
 CELL = 132
 INK = "#6e7781"
 """Of the plot on a page: readable on light and on dark."""
@@ -84,8 +86,8 @@ def write_story(folder: Path, out: Path) -> None:
 
 
 def standalone(svg: str) -> str:
-    """Return a plot of the report as a file of its own: with its size, a namespace and an ink."""
-    return svg.replace("currentColor", INK)
+    """Return a plot of the report as a file of its own: with an ink and a font, which a page would give."""
+    return svg.replace("currentColor", INK).replace("<svg", '<svg font-family="sans-serif"', 1)
 
 
 def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
@@ -164,12 +166,18 @@ def drift_line(section: Section, ours: str) -> str:
         if not own or cell is None or (label != ours and "open" not in label):
             continue
         further = sum(one.winner == "ours" for one in own)
-        nearer = ", ".join(f"`{one.rival}`" for one in own if one.winner == "rival")
+        nearer = some([f"`{one.rival}`" for one in own if one.winner == "rival"])
         lines.append(
             f"`{label}` drifts {value_text(cell.figure)} (n {cell.figure.n}); {further} of {len(own)} settings of "
             f"rivals drift further; less: {nearer or 'none'}"
         )
     return f"**Harmless prompts, {section.label}**: " + "; ".join(lines) + "."
+
+
+def some(names: Sequence[str]) -> str:
+    """List names, of many the first few and how many more there are."""
+    rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + rest
 
 
 def rival_wins(report: Report) -> str:

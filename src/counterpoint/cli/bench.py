@@ -77,7 +77,8 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print where the report is as JSON.")] = False,
 ) -> None:
-    """Write the report of a run again: report.html, report.json, figures.csv, differences.csv, tables.tex."""
+    """Write the report of a run again: report.html and report.json; tables as tables.tex and, in CSV, figures,
+    differences, matched and neighbours."""
     with options.exit_codes():
         _require_extra()
         from counterpoint.bench.report import write_report
