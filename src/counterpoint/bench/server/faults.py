@@ -117,6 +117,8 @@ def _inject(server: Inside, asker: Asker, rng: random.Random, number: int, known
     point = list(parts)[number % len(parts)]  # all points as often
     with Injection(parts[point], rng.choice(kinds(point)), rng.randint(1, LAST_CALLS.get(point, 1))) as injection:
         answer = asker.draw(**known.body)
+    if answer.status != 200 and known.body.get("n", 1) > 1:
+        asker.draw(ENGAGED[0], num_inference_steps=1)  # behind what is left of it, which the next fault would strike
     seen = judged(answer, known)
     if injection.fired:
         seen += ["fired", f"at {point}"] + (["finished"] if is_finished(answer, known.body) else [])
