@@ -47,7 +47,7 @@ def test_captions_of_the_scenes_world_stay_as_they_are() -> None:
         "k\u0301n\u0301i\u0301f\u0301e\u0301", "knif\U000e0065e", "k\u034fnife", "k\u3164nife", "k\u2800nife",
         "kni\ufe0ffe", "kni\u0000fe", "kni\ue000fe", "kn\u0e31ife", "ｋｎｉｆｅ", "𝐤𝐧𝐢𝐟𝐞", "𝓴𝓷𝓲𝓯𝓮", "ⓚⓝⓘⓕⓔ", "🅚🅝🅘🅕🅔",
         "🇰🇳🇮🇫🇪", "ᴋɴɪꜰᴇ", "knıfe", "ƙnife", "kníƒé", "кnife", "knіfе", "kηife", "&#107;nife", "kn&#x69;fe", "kn%69fe",
-        "&amp;#107;nife", "<|endoftext|>knife</s>", "[CLS] knife [SEP]", "＜|endoftext|＞knife",
+        "&amp;#107;nife", "<|endoftext|>knife</s>", "[CLS] knife [SEP]", "[IMG]knife", "＜|endoftext|＞knife",
         "<|end\u200boftext|>knife", "knife++", "[knife]", "[[knife]]", "((knife))", "[knife:0.5]", "{knife}", "knife--",
     ],
 )  # fmt: skip

@@ -301,6 +301,36 @@ def test_a_cache_that_counts_calls_is_refused(tiny_pipe: Any) -> None:
         draw(tiny_pipe, HALF)
 
 
+def test_what_a_callback_draws_itself_is_none_of_the_pipelines_steps(tiny_pipe: Any) -> None:
+    other = type(tiny_pipe)(**{**tiny_pipe.components, "scheduler": copy.deepcopy(tiny_pipe.scheduler)})
+    previews: list[Tensor] = []
+
+    def preview(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        previews.append(draw_plain(other, UNSAFE, generator=seeded(5)))
+        return {}
+
+    plain, alone = draw_plain(other, UNSAFE, generator=seeded(5)), draw(tiny_pipe, HALF)
+    drawn = draw(tiny_pipe, HALF, callback_on_step_end=preview)
+    assert torch.equal(drawn.output.images, alone.output.images)
+    assert (drawn.rows, drawn.plain_rows) == (alone.rows, alone.plain_rows)
+    assert previews and all(torch.equal(picture, plain) for picture in previews)
+
+
+def test_what_a_callback_draws_itself_does_not_count_as_mixed(tiny_pipe: Any) -> None:
+    """The callback makes the prompt unknown: the step after it cannot be mixed, whatever else was drawn meanwhile."""
+    other = type(tiny_pipe)(**{**tiny_pipe.components, "scheduler": copy.deepcopy(tiny_pipe.scheduler)})
+
+    def spoil(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        draw_plain(other, UNSAFE, generator=seeded(5))
+        return {"prompt_embeds": kwargs["prompt_embeds"] + 1.0}
+
+    with pytest.raises(SafetyFailure, match="did not run"):
+        draw(
+            tiny_pipe, HALF, callback_on_step_end=spoil,
+            callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"],
+        )  # fmt: skip
+
+
 def test_the_official_cutoff_of_guidance_is_followed(tiny_pipe: Any) -> None:
     """The callback drops the unconditional rows on the way: the rows of a call are found by what they hold."""
     from diffusers.callbacks import SDCFGCutoffCallback

@@ -19,6 +19,12 @@ from torch.nn import Module
 sys.path.insert(0, str(Path(__file__).parent))
 import further_pipelines as further  # beside this file
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known that `claims` puts on tests."""
+    config.addinivalue_line("markers", "claim: its outcome stands in the table of families, class by class")
+
+
 SD_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 CHAT_TEMPLATE = "{% for message in messages %}<user>{{ message['content'] }}<end>{% endfor %}"
 
@@ -281,11 +287,13 @@ def z_image(name: str) -> Any:
     )  # fmt: skip
 
 
-def flux2_klein(name: str) -> Any:
+def flux2(name: str) -> Any:
+    is_klein = "Klein" in name
     torch.manual_seed(4)
     transformer = diffusers.Flux2Transformer2DModel(
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
-        joint_attention_dim=16, timestep_guidance_channels=256, axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
+        joint_attention_dim=16, timestep_guidance_channels=256, axes_dims_rope=[4, 4, 4, 4],
+        guidance_embeds=not is_klein,
     ).eval()  # fmt: skip
     torch.manual_seed(1)
     autoencoder = diffusers.AutoencoderKLFlux2(
@@ -295,7 +303,8 @@ def flux2_klein(name: str) -> Any:
     ).eval()  # fmt: skip
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
-        text_encoder=qwen3_text("Qwen3ForCausalLM"), tokenizer=qwen_tokenizer(), transformer=transformer,
+        text_encoder=qwen3_text("Qwen3ForCausalLM") if is_klein else further.mistral_text(),
+        tokenizer=qwen_tokenizer() if is_klein else further.MistralProcessor(qwen_tokenizer()), transformer=transformer,
     )  # fmt: skip
 
 
@@ -434,7 +443,7 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
         "StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline",
     ),
     flux: ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
-    flux2_klein: ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
+    flux2: ("Flux2Pipeline", "Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
     pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
     sana: ("SanaPipeline", "SanaPAGPipeline"),
     qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),

@@ -35,6 +35,37 @@ def glm_text() -> Any:
     return encoder
 
 
+def mistral_text() -> Any:
+    torch.manual_seed(3)
+    text = {
+        "model_type": "mistral", "vocab_size": 300, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 1024,
+    }  # fmt: skip
+    sight = {
+        "model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "head_dim": 8, "image_size": 32, "patch_size": 16,
+    }  # fmt: skip
+    config = transformers.Mistral3Config(text_config=text, vision_config=sight, image_token_index=290)
+    encoder = transformers.Mistral3ForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        encoder.get_input_embeddings().weight.normal_(std=1.0)
+    return encoder
+
+
+class MistralProcessor:
+    """What FLUX.2 uses of transformers' PixtralProcessor, which cannot be imported without torchvision."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        tokenizer.chat_template = (
+            "{% for message in messages %}<{{ message['role'] }}>"
+            "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+        )
+
+    def apply_chat_template(self, conversations: Any, **options: Any) -> Any:
+        return self.tokenizer.apply_chat_template(conversations, **options)
+
+
 def cog_view_3_transformer() -> Module:
     torch.manual_seed(4)
     return diffusers.CogView3PlusTransformer2DModel(

@@ -1,9 +1,8 @@
-"""Try every picture pipeline of the installed diffusers on tiny models, and write the page.
+"""Count every picture pipeline of the installed diffusers: those that pass, and those that are refused.
 
     PYTHONPATH=src python tests/families/sweep.py --out docs/results/sweep.json
 
-It stands with the tests because the tiny models do. A class passes where a harmless call is the plain
-one bit for bit, and an unsafe call at full weight is the plain call on the safe prompt.
+Whether a class passes is what `conformance.py` has written down.
 """
 
 from __future__ import annotations
@@ -15,36 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import diffusers
-import torch
 
+from counterpoint.families.conformance import conformance
 from counterpoint.families.sweep import Entry, sweep
 from counterpoint.results import Figure, write_results
 
 NOTES = """Every class of diffusers {version} whose call takes a prompt and whose result is a picture: is it supported,
-and does it pass on a tiny model with random weights, built without a hub? "Passes" means that a harmless call is the
-plain pipeline's bit for bit, and that an unsafe call at full weight is the plain call on the safe prompt to within
-0.1 % of the difference between the two prompts. A refused class raises before anything is drawn; its reason is what
-the user reads. Counts are complete, so they have no interval. Video pipelines (Wan and LTX are supported) are not
-counted here."""
+and does it pass on a tiny model with random weights, built without a hub? "Passes" means that each of these was tested
+and holds:
 
+{claims}
 
-def trial(name: str) -> str:
-    """Return "passes", or what went wrong."""
-    from conftest import BUILDERS  # the tests' own: this folder is on the path of a script in it
-    from test_conformance import BENIGN, SAFE, UNSAFE, distance, guard, run
-
-    try:
-        pipe = BUILDERS[name](name)
-        pipe.set_progress_bar_config(disable=True)
-        safe = guard(pipe)
-        if not torch.equal(run(safe, name, BENIGN)[0], run(pipe, name, BENIGN)[0]):
-            return "fails: a harmless call differs from the plain one"
-        original, expected = run(pipe, name, UNSAFE)[0], run(pipe, name, SAFE)[0]
-        if distance(run(safe, name, UNSAFE, safety="max")[0], expected) > 1e-3 * distance(original, expected):
-            return "fails: full weight is not the safe prompt's picture"
-    except Exception as error:  # the page says what happened, whatever it was
-        return f"fails: {type(error).__name__}: {error}"
-    return "passes"
+A refused class raises before anything is drawn; its reason is what the user reads. Counts are complete, so they have no
+interval. Video pipelines (Wan and LTX are supported) are not counted here."""
 
 
 def page(entries: Sequence[Entry], results: dict[str, str]) -> str:
@@ -58,7 +40,7 @@ def page(entries: Sequence[Entry], results: dict[str, str]) -> str:
 
 def figures_of(entries: Sequence[Entry], results: dict[str, str]) -> dict[str, Figure]:
     """Return the counts, of all classes and of those that take text alone, and how often each reason counts."""
-    figures = {}
+    figures: dict[str, Figure] = {}
     for label, chosen in (("all", entries), ("text alone", [e for e in entries if e.takes == "text"])):
         passed = sum(results.get(entry.pipeline) == "passes" for entry in chosen)
         supported = sum(entry.family is not None for entry in chosen)
@@ -76,22 +58,25 @@ def _count(value: int, n: int) -> Figure:
 
 
 def main() -> int:
-    """Try, write, print the page."""
+    """Count, write, print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write; the page goes beside it")
-    out = parser.parse_args().out
-    torch.set_num_threads(1)
-    entries, results = sweep(), {}
-    for entry in entries:
-        if entry.family is not None:
-            results[entry.pipeline] = trial(entry.pipeline)
-            sys.stderr.write(f"{entry.pipeline}: {results[entry.pipeline]}\n")
+    out: Path = parser.parse_args().out
+    record, entries = conformance(), sweep()
+    if record.diffusers != diffusers.__version__:
+        parser.error(f"run conformance.py first: its record is of diffusers {record.diffusers}")
+    results = {
+        entry.pipeline: "passes" if record.passes(entry.pipeline) else record.verdict(entry.pipeline)
+        for entry in entries
+        if entry.family is not None
+    }
+    claims = "\n".join(f"- {title}" for title in record.claims)
     write_results(
         out,
         title="The sweep over diffusers' pipelines",
         command=f"PYTHONPATH=src python tests/families/sweep.py --out {out}",
         figures=figures_of(entries, results),
-        notes=NOTES.format(version=diffusers.__version__) + "\n\n" + page(entries, results),
+        notes=NOTES.format(version=diffusers.__version__, claims=claims) + "\n\n" + page(entries, results),
     )
     sys.stdout.write(out.with_suffix(".md").read_text(encoding="utf-8"))
     return 0

@@ -1,8 +1,7 @@
 """Each supported pipeline class, wrapped: the same claims for all, on tiny pipelines.
 
-The oracle shares no code with the engine: it records every denoiser call of a plain run on the safe
-prompt, and mixes all rows of the run on the prompt with what the same call says there. Unconditional
-rows are the same in both, so that it need not know which rows are which.
+`oracle.py` shares no code with the engine. `conformance.py` writes what comes out here into the table that
+`counterpoint families` prints.
 """
 
 from __future__ import annotations
@@ -14,19 +13,20 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+from claims import claim
+from oracle import denoiser, distance, oracle
 from PIL import Image
-from torch import Generator, Tensor
+from torch import Generator
 
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.engines import fused
-from counterpoint.families import families, family_of
+from counterpoint.families import family_of
 from counterpoint.families.unsupported import UNSUPPORTED
 from counterpoint.interfaces import Detection, InvalidInput, SafeText, SafetyFailure
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 
 UNSAFE, SAFE, BENIGN = "a chef with a knife in a room", "a chef in a room", "a cat with a book on a beach"
-CLASSES = [name for family in families() for name in family.pipelines]
 NUM_STEPS = 4
 HALF = MixingSchedule(weight=0.6, tau=0.5)
 START = Image.effect_noise((32, 32), 60).convert("RGB")
@@ -64,11 +64,17 @@ def arguments(name: str) -> dict[str, Any]:
         call |= {"use_resolution_binning": False}
     if name in ("WanPipeline", "LTXPipeline"):
         call |= {"num_frames": 9}
-    if "Flux2Klein" in name:
+    if "Flux2" in name:
         call |= {"text_encoder_out_layers": (1,)}
     if "QwenImage" in name:
         call |= {"negative_prompt": "snow"}  # without one there is no guidance
     return call
+
+
+def for_two_prompts(name: str) -> dict[str, Any]:
+    """What of these arguments is given once a prompt, for two."""
+    each = {key: [value] * 2 for key, value in arguments(name).items() if isinstance(value, Image.Image)}
+    return each | ({"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {})
 
 
 def extra_rows(name: str) -> int:
@@ -86,49 +92,7 @@ def run(pipe: Any, name: str, prompt: Any, **more: Any) -> Any:
     return output[0], output
 
 
-def denoiser(pipe: Any) -> Any:
-    return getattr(pipe, "unet", None) or pipe.transformer
-
-
-def distance(a: Tensor, b: Tensor) -> float:
-    return float((a - b).abs().max() / (b.max() - b.min()))
-
-
-def oracle(pipe: Any, name: str, schedule: MixingSchedule) -> Tensor:
-    """Mix call by call what the denoiser says in two runs."""
-    network, forward = denoiser(pipe), denoiser(pipe).forward
-    recorded: list[tuple[Any, Any]] = []
-
-    def record(*args: Any, **kwargs: Any) -> Any:
-        recorded.append((args, kwargs))
-        return forward(*args, **kwargs)
-
-    network.forward = record
-    run(pipe, name, SAFE)
-    calls_per_step, played = len(recorded) // NUM_STEPS, []
-    assert calls_per_step * NUM_STEPS == len(recorded)
-
-    def mixed(*args: Any, **kwargs: Any) -> Any:
-        call = len(played)
-        played.append(call)
-        original = forward(*args, **kwargs)[0]
-        if call // calls_per_step / NUM_STEPS < schedule.tau:
-            return (original,)
-        safe_args, safe_kwargs = recorded[call]
-        latents = {key: kwargs[key] for key in ("hidden_states", "sample", "x") if key in kwargs}
-        safe = forward(*args[:1], *safe_args[1:], **{**safe_kwargs, **latents})[0]
-        if isinstance(original, list):
-            return ([torch.lerp(a, b, schedule.weight) for a, b in zip(original, safe, strict=True)],)
-        return (torch.lerp(original, safe, schedule.weight),)
-
-    network.forward = mixed
-    latents, _ = run(pipe, name, UNSAFE)
-    del network.forward
-    assert len(played) == len(recorded)
-    return latents
-
-
-@pytest.mark.parametrize("name", CLASSES)
+@claim("a harmless call is the plain one, bit for bit; so is any call at safety 0")
 def test_a_harmless_call_and_safety_zero_are_the_plain_pipeline_bit_for_bit(build: Build, name: str) -> None:
     pipe = build(name)
     safe = guard(pipe)
@@ -139,7 +103,7 @@ def test_a_harmless_call_and_safety_zero_are_the_plain_pipeline_bit_for_bit(buil
         assert [report.action for report in output.safety] == ["passed"]
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("at full weight an unsafe prompt draws the plain picture of the safe prompt, at the plain cost")
 def test_full_weight_from_the_start_is_the_plain_pipeline_on_the_safe_prompt(build: Build, name: str) -> None:
     pipe = build(name)
     original, plain = run(pipe, name, UNSAFE)[0], run(pipe, name, SAFE)[0]
@@ -150,10 +114,11 @@ def test_full_weight_from_the_start_is_the_plain_pipeline_on_the_safe_prompt(bui
     assert 0 < cost.denoiser_rows == cost.plain_rows  # the safe row takes the place of the prompt's
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if "ControlNet" not in name])  # see test_control.py
+@claim("between both ends each step is mixed as the equation says, computed without the engine")
 def test_mixed_predictions_are_the_oracles(build: Build, name: str) -> None:
     pipe = build(name)
-    expected, plain = oracle(pipe, name, HALF), run(pipe, name, UNSAFE)[0]
+    expected = oracle(pipe, lambda prompt: run(pipe, name, prompt)[0], UNSAFE, SAFE, HALF, NUM_STEPS)
+    plain, _ = run(pipe, name, UNSAFE)
     latents, output = run(guard(pipe, schedule=HALF), name, UNSAFE)
     assert distance(latents, expected) <= 5e-3 * distance(plain, expected)
     report = output.safety[0]
@@ -161,11 +126,9 @@ def test_mixed_predictions_are_the_oracles(build: Build, name: str) -> None:
     assert report.cost.denoiser_rows == report.cost.plain_rows + 2 * extra_rows(name)  # at each of two steps
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("in a list only the unsafe prompt is steered; the others are plain, bit for bit")
 def test_only_the_engaged_picture_of_a_list_is_steered(build: Build, name: str) -> None:
-    pipe, prompts = build(name), [BENIGN, UNSAFE]
-    more: dict[str, Any] = {"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {}
-    more |= {key: [value] * 2 for key, value in arguments(name).items() if isinstance(value, Image.Image)}
+    pipe, prompts, more = build(name), [BENIGN, UNSAFE], for_two_prompts(name)
     plain, _ = run(pipe, name, prompts, **more)
     for schedule in (HALF, MixingSchedule(weight=1.0)):
         latents, output = run(guard(pipe, schedule=schedule), name, prompts, **more)
@@ -174,12 +137,11 @@ def test_only_the_engaged_picture_of_a_list_is_steered(build: Build, name: str) 
         assert output.safety[0].cost.denoiser_rows == output.safety[0].cost.plain_rows
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if "Img2Img" not in name and "Inpaint" not in name])
+@claim("several pictures of a prompt are steered together")
 def test_several_pictures_of_a_prompt_are_steered_together(build: Build, name: str) -> None:
     """Picture i of the result belongs to prompt i // 2, in the engine as in the pipeline."""
     pipe = build(name)
-    more: dict[str, Any] = {family_of(pipe).num_per_prompt: 2, "num_inference_steps": 2}
-    more |= {"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {}
+    more = {**for_two_prompts(name), family_of(pipe).num_per_prompt: 2, "num_inference_steps": 2}
     plain, _ = run(pipe, name, [BENIGN, UNSAFE], **more)
     latents, output = run(guard(pipe, schedule=HALF), name, [BENIGN, UNSAFE], **more)
     assert [report.action for report in output.safety] == ["passed", "passed", "steered", "steered"]
@@ -187,7 +149,7 @@ def test_several_pictures_of_a_prompt_are_steered_together(build: Build, name: s
     assert not torch.equal(latents[2], plain[2]) and not torch.equal(latents[3], plain[3])
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("a safe stream that does not run is an error, not a picture, and leaves nothing behind")
 def test_a_safe_stream_that_does_not_run_returns_no_picture_and_leaves_no_hook(
     build: Build, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +161,7 @@ def test_a_safe_stream_that_does_not_run_returns_no_picture_and_leaves_no_hook(
     assert "step" not in vars(pipe.scheduler)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("the gate reads with the pipeline's own encoder, and a prompt longer than it reads is refused")
 def test_the_gate_reads_with_the_pipelines_own_encoder(build: Build, name: str) -> None:
     safe = guard(build(name))
     gate = ConceptSimilarity(safe.text, threshold=0.999)
@@ -209,7 +171,7 @@ def test_the_gate_reads_with_the_pipelines_own_encoder(build: Build, name: str) 
         run(safe, name, "cat " * 600)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("text that the gate cannot read is refused: embeddings, prompts for a second encoder")
 def test_text_that_the_gate_cannot_read_is_refused(build: Build, name: str) -> None:
     pipe = build(name)
     own = family_of(pipe).own_arguments(type(pipe))
@@ -219,7 +181,7 @@ def test_text_that_the_gate_cannot_read_is_refused(build: Build, name: str) -> N
             run(guard(pipe), name, BENIGN, **{argument: "a knife"})
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("the reference engine runs where the table says so, and draws what the fused one does")
 def test_the_reference_engine_runs_where_the_table_says_so(build: Build, name: str) -> None:
     pipe = build(name)
     if "reference" in family_of(pipe).engines([name]):
@@ -232,10 +194,11 @@ def test_the_reference_engine_runs_where_the_table_says_so(build: Build, name: s
                 guard(pipe, **options)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@claim("each picture comes decoded, with one report")
 def test_decoded_pictures_come_with_one_report_each(build: Build, name: str) -> None:
-    _, output = run(guard(build(name)), name, UNSAFE, output_type="pil", num_inference_steps=2)
-    assert len(getattr(output, family_of(build(name)).output)) == len(output.safety) == 1
+    safe = guard(build(name))
+    _, output = run(safe, name, UNSAFE, output_type="pil", num_inference_steps=2)
+    assert len(getattr(output, safe.family.output)) == len(output.safety) == 1
     assert output.safety[0].action == "steered"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+from claims import also
 from further_pipelines import control_net
 from PIL import Image
 from torch import Generator, Tensor
@@ -140,8 +141,9 @@ def load_ip_adapter(unet: Any, width: int = 16) -> None:
     unet._load_ip_adapter_weights([{"image_proj": projection, "ip_adapter": attention}])
 
 
-def test_an_ip_adapter_is_shared_by_both_streams(build: Build) -> None:
-    pipe = build("StableDiffusionPipeline")
+@also("an IP-Adapter", "StableDiffusionPipeline")
+def test_an_ip_adapter_is_shared_by_both_streams(build: Build, name: str) -> None:
+    pipe = build(name)
     load_ip_adapter(pipe.unet)
     picture, another = torch.randn(2, 2, 1, 16, generator=Generator().manual_seed(1))  # [unconditional, conditional]
     call = {"ip_adapter_image_embeds": [picture]}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import pytest
 import torch
-from torch import Generator, Tensor
+from claims import also
+from diffusers.hooks import apply_first_block_cache, apply_pyramid_attention_broadcast
+from oracle import denoiser, distance, oracle
+from torch import Generator
 
 from counterpoint.engines import fused
 from counterpoint.engines.reuse import default_reuse
@@ -41,54 +45,72 @@ def draw(pipe: Any, schedule: MixingSchedule, **more: Any) -> Any:
     )
 
 
-def distance(a: Tensor, b: Tensor) -> float:
-    return float((a - b).abs().max() / (b.max() - b.min()))
-
-
 def assert_full_weight_is_the_safe_prompt(pipe: Any, **more: Any) -> None:
     plain, original = (pipe(text, **settings(**more))[0] for text in (SAFE, UNSAFE))
     assert distance(draw(pipe, FULL, **more).output[0], plain) <= 1e-3 * distance(original, plain)
 
 
-def test_one_call_for_each_side_of_the_guidance(build: Build) -> None:
+def assert_half_is_the_oracles(pipe: Any, **more: Any) -> None:
+    expected = oracle(pipe, lambda text: pipe(text, **settings(**more))[0], UNSAFE, SAFE, HALF, num_steps=4)
+    plain = pipe(UNSAFE, **settings(**more))[0]
+    assert distance(draw(pipe, HALF, **more).output[0], expected) <= 5e-3 * distance(plain, expected)
+
+
+@also("true guidance with a negative prompt", "FluxPipeline")
+def test_one_call_for_each_side_of_the_guidance(build: Build, name: str) -> None:
     """FLUX with true guidance calls the denoiser twice a step, with one row each."""
-    pipe, more = build("FluxPipeline"), {"negative_prompt": "snow", "true_cfg_scale": 3.0}
+    pipe, more = build(name), {"negative_prompt": "snow", "true_cfg_scale": 3.0}
     assert_full_weight_is_the_safe_prompt(pipe, **more)
+    assert_half_is_the_oracles(pipe, **more)
     drawn = draw(pipe, HALF, **more)
     assert (drawn.plain_rows, drawn.rows) == (8, [10])
 
 
-def test_a_further_call_with_layers_left_out(build: Build) -> None:
+@also("skip-layer guidance", "StableDiffusion3Pipeline")
+def test_a_further_call_with_layers_left_out(build: Build, name: str) -> None:
     """Skip-layer guidance of SD3 runs the prompt's row once more: that one is mixed as well."""
-    pipe = build("StableDiffusion3Pipeline")
-    more = {"skip_guidance_layers": [1], "skip_layer_guidance_start": 0.0, "skip_layer_guidance_stop": 1.0}
+    pipe = build(name)
+    # it starts behind the step it is told: -1 is the first one, too, so that all steps have as many calls
+    more = {"skip_guidance_layers": [1], "skip_layer_guidance_start": -1.0, "skip_layer_guidance_stop": 1.0}
     assert_full_weight_is_the_safe_prompt(pipe, **more)
+    assert_half_is_the_oracles(pipe, **more)
     drawn = draw(pipe, HALF, **more)
     assert drawn.rows[0] == drawn.plain_rows + 2 * 2
 
 
-def test_a_solver_of_second_order(build: Build) -> None:
-    pipe = build("StableDiffusion3Pipeline")
+@also("a solver of second order", "StableDiffusion3Pipeline")
+def test_a_solver_of_second_order(build: Build, name: str) -> None:
+    pipe = build(name)
     pipe.scheduler = diffusers.FlowMatchHeunDiscreteScheduler()
     assert_full_weight_is_the_safe_prompt(pipe)
     assert len(draw(pipe, HALF).weights) == pipe.num_timesteps == 7
 
 
-def test_image_to_image_that_skips_the_first_steps(build: Build) -> None:
+@also("a strength below 1", "StableDiffusionImg2ImgPipeline")
+def test_image_to_image_that_skips_the_first_steps(build: Build, name: str) -> None:
     """tau is a part of the steps that are taken."""
     from PIL import Image
 
-    pipe = build("StableDiffusionImg2ImgPipeline")
+    pipe = build(name)
     image = Image.effect_noise((32, 32), 60).convert("RGB")
-    call = {"prompt": UNSAFE, "image": image, "strength": 0.5, "num_inference_steps": 8, "output_type": "latent"}
-    drawn = fused.run(pipe, call, {"prompt": SAFE}, HALF, num_images=1, engaged=(0,))
+
+    def call(text: str) -> dict[str, Any]:
+        return {
+            "prompt": text, "image": image, "strength": 0.5, "num_inference_steps": 8, "output_type": "latent",
+            "generator": Generator().manual_seed(0),
+        }  # fmt: skip
+
+    expected = oracle(pipe, lambda text: pipe(**call(text))[0], UNSAFE, SAFE, HALF, num_steps=4)
+    drawn = fused.run(pipe, call(UNSAFE), {"prompt": SAFE}, HALF, num_images=1, engaged=(0,))
+    assert distance(drawn.output[0], expected) <= 5e-3 * distance(pipe(**call(UNSAFE))[0], expected)
     assert drawn.weights == [0.0, 0.0, 0.6, 0.6]
 
 
-def test_two_denoisers_for_early_and_late_steps(build: Build) -> None:
+@also("two denoisers (Wan 2.2)", "WanPipeline")
+def test_two_denoisers_for_early_and_late_steps(build: Build, name: str) -> None:
     """Wan 2.2: each network learns the conditioning in its own first call."""
-    pipe = build("WanPipeline")
-    second = build("WanPipeline").transformer
+    pipe = build(name)
+    second = build(name).transformer
     pipe.register_modules(transformer_2=second)
     pipe.register_to_config(boundary_ratio=0.9)
     calls: list[str] = []
@@ -98,8 +120,9 @@ def test_two_denoisers_for_early_and_late_steps(build: Build) -> None:
     assert len(set(calls)) == 2
 
 
-def test_without_t5_a_prompt_of_sd3_is_as_long_as_clip_reads(build: Build) -> None:
-    pipe = build("StableDiffusion3Pipeline")
+@also("no T5", "StableDiffusion3Pipeline")
+def test_without_t5_a_prompt_of_sd3_is_as_long_as_clip_reads(build: Build, name: str) -> None:
+    pipe = build(name)
     pipe.register_modules(text_encoder_3=None, tokenizer_3=None)
     assert_full_weight_is_the_safe_prompt(pipe)
     safe = SafePipeline(pipe, detector=lambda prompts: [])
@@ -108,8 +131,9 @@ def test_without_t5_a_prompt_of_sd3_is_as_long_as_clip_reads(build: Build) -> No
         safe("cat " * 30)
 
 
-def test_a_compiled_denoiser(build: Build) -> None:
-    pipe = build("StableDiffusionPipeline")
+@also("torch.compile", "StableDiffusionPipeline")
+def test_a_compiled_denoiser(build: Build, name: str) -> None:
+    pipe = build(name)
     expected = draw(pipe, HALF).output[0]
     pipe.unet = torch.compile(pipe.unet, backend="eager")
     drawn = draw(pipe, HALF)
@@ -117,10 +141,11 @@ def test_a_compiled_denoiser(build: Build) -> None:
     assert (drawn.plain_rows, drawn.rows) == (8, [10])
 
 
+@also("first-block cache", "FluxPipeline")
 @pytest.mark.parametrize("tau", [0.0, 0.5])
-def test_a_cache_keeps_the_streams_apart(build: Build, tau: float) -> None:
+def test_a_cache_keeps_the_streams_apart(build: Build, name: str, tau: float) -> None:
     """First-block cache that always hits: the safe rows must not be served the prompt's features."""
-    pipe, schedule = build("FluxPipeline"), MixingSchedule(weight=1.0, tau=tau)
+    pipe, schedule = build(name), MixingSchedule(weight=1.0, tau=tau)
     without = draw(pipe, schedule).output[0]
     pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e-9))  # one that never hits
     assert distance(draw(pipe, schedule).output[0], without) <= 1e-6
@@ -133,9 +158,34 @@ def test_a_cache_keeps_the_streams_apart(build: Build, tau: float) -> None:
     assert drawn.rows[0] > drawn.plain_rows  # the safe rows have a call of their own
 
 
-def test_taylor_seer_keeps_the_streams_apart(build: Build) -> None:
-    """It extrapolates between the steps that it computes: at full weight, what it extrapolates are the safe rows."""
+@pytest.mark.parametrize("kind", ["FirstBlockCache", "PyramidAttentionBroadcast"])
+def test_a_cache_that_was_put_there_by_hand_is_refused(build: Build, kind: str) -> None:
+    """It keeps one state for all rows, or counts calls; only `enable_cache` says of which kind it is."""
     pipe = build("FluxPipeline")
+    if kind == "FirstBlockCache":
+        apply_first_block_cache(pipe.transformer, diffusers.FirstBlockCacheConfig(threshold=1e9))
+    else:
+        config = diffusers.PyramidAttentionBroadcastConfig(
+            spatial_attention_block_skip_range=2, spatial_attention_timestep_skip_range=(-1, 1001),
+            current_timestep_callback=lambda: 500,
+        )  # fmt: skip
+        apply_pyramid_attention_broadcast(pipe.transformer, config)
+    with pytest.raises(InvalidInput, match="enable_cache"):
+        draw(pipe, FULL)
+
+
+@pytest.mark.parametrize("name", ["FluxPipeline", "QwenImagePipeline", "CogView4Pipeline"])
+def test_a_negative_prompt_that_cannot_be_told_from_the_prompt_is_refused(build: Build, name: str) -> None:
+    """These call the denoiser once for each: at full weight both would become the safe prompt, and guidance nothing."""
+    more = {"true_cfg_scale": 3.0} if name == "FluxPipeline" else {}
+    with pytest.raises(InvalidInput, match="negative_prompt"):
+        draw(build(name), FULL, negative_prompt=UNSAFE, **more)
+
+
+@also("TaylorSeer cache", "FluxPipeline")
+def test_taylor_seer_keeps_the_streams_apart(build: Build, name: str) -> None:
+    """It extrapolates between the steps that it computes: at full weight, what it extrapolates are the safe rows."""
+    pipe = build(name)
     pipe.transformer.enable_cache(diffusers.TaylorSeerCacheConfig(cache_interval=2, disable_cache_before_step=2))
     more = {"num_inference_steps": 8}
     plain, original = (pipe(text, **settings(**more))[0] for text in (SAFE, UNSAFE))
@@ -158,12 +208,58 @@ def test_many_steps_at_full_weight_are_the_safe_prompt(build: Build, name: str) 
     assert distance(drawn, plain) <= 1e-3 * distance(original, plain)
 
 
-@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"])
+@also(
+    "one step without guidance (Turbo)",
+    "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline",
+)  # fmt: skip
 def test_a_turbo_model_draws_one_step_without_guidance(build: Build, name: str) -> None:
     pipe, more = build(name), {"num_inference_steps": 1, "guidance_scale": 0.0}
     assert_full_weight_is_the_safe_prompt(pipe, **more)
     drawn = draw(pipe, MixingSchedule(weight=0.6, tau=0.2), **more)
     assert (drawn.plain_rows, drawn.rows, drawn.weights) == (1, [2], [0.6])
+
+
+@also(
+    "four steps of LCM without guidance",
+    "StableDiffusionPipeline", "StableDiffusionXLPipeline",
+)  # fmt: skip
+def test_the_noise_of_few_step_samplers_is_shared(build: Build, name: str) -> None:
+    """With an LCM-LoRA: after each step the sampler adds noise of its own, the same as in the plain call."""
+    pipe, more = build(name), {"guidance_scale": 1.0}
+    pipe.scheduler = diffusers.LCMScheduler.from_config(pipe.scheduler.config)
+    assert_full_weight_is_the_safe_prompt(pipe, **more)
+    assert_half_is_the_oracles(pipe, **more)
+
+
+@also("v-prediction (SD 2.x)", "StableDiffusionPipeline")
+def test_a_model_that_predicts_the_velocity(build: Build, name: str) -> None:
+    pipe = build(name)
+    epsilon = pipe(SAFE, **settings())[0]
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction")
+    assert distance(pipe(SAFE, **settings())[0], epsilon) > 0.1
+    assert_full_weight_is_the_safe_prompt(pipe)
+    assert_half_is_the_oracles(pipe)
+
+
+@also(
+    "a LoRA",
+    "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "FluxPipeline",
+)  # fmt: skip
+def test_a_lora_is_loaded_from_its_file(build: Build, name: str, tmp_path: Path) -> None:
+    """Both streams have it: what full weight draws is the plain call with it."""
+    peft = pytest.importorskip("peft")
+    source, pipe = build(name), build(name)
+    without = pipe(SAFE, **settings())[0]
+    torch.manual_seed(1)
+    network = denoiser(source)
+    network.add_adapter(peft.LoraConfig(r=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False))
+    layers = peft.get_peft_model_state_dict(network)
+    part = "unet_lora_layers" if hasattr(source, "unet") else "transformer_lora_layers"
+    source.save_lora_weights(tmp_path, **{part: layers})
+    pipe.load_lora_weights(tmp_path)
+    assert distance(pipe(SAFE, **settings())[0], without) > 1e-3
+    assert_full_weight_is_the_safe_prompt(pipe)
+    assert_half_is_the_oracles(pipe)
 
 
 def test_reuse_is_for_plain_solvers_without_a_cache(build: Build) -> None:
@@ -176,10 +272,11 @@ def test_reuse_is_for_plain_solvers_without_a_cache(build: Build) -> None:
     assert default_reuse(pipe, 39) == 1
 
 
-def test_model_offload_keeps_the_safe_stream(build: Build) -> None:
+@also("model offload", "StableDiffusionPipeline")
+def test_model_offload_keeps_the_safe_stream(build: Build, name: str) -> None:
     """accelerate's hooks come and go during a call; the CPU stands in for the accelerator."""
     accelerate = pytest.importorskip("accelerate")
-    pipe = build("StableDiffusionPipeline")
+    pipe = build(name)
     expected = draw(pipe, HALF).output[0]
     hook = None
     pipe._all_hooks = []

@@ -29,16 +29,37 @@ def families(
         typer.echo(title)
         for row in rows:
             if row["supported"] == is_supported:
-                parts = [row["family"], " or ".join(row["engines"]), row["note"]]
-                typer.echo(f"  {row['pipeline']:<{width}}  {'; '.join(part for part in parts if part)}")
+                typer.echo(f"  {row['pipeline']:<{width}}  {_line(row)}")
+    _print_claims()
     if everything:
         counts = Counter(row["supported"] for row in rows)
         typer.echo(f"{counts[True]} can be wrapped, {counts[False]} cannot")
 
 
+def _line(row: dict[str, Any]) -> str:
+    from counterpoint.families.conformance import conformance
+
+    parts = [row["family"], " or ".join(row["engines"])]
+    if row["supported"]:
+        ways = conformance().ways(row["pipeline"])
+        parts += [conformance().verdict(row["pipeline"]), ways and f"also with {ways}"]
+    return "; ".join(part for part in [*parts, row["note"]] if part)
+
+
+def _print_claims() -> None:
+    from counterpoint.families.conformance import conformance
+
+    record = conformance()
+    typer.echo(f"the claims, tested on tiny pipelines with diffusers {record.diffusers} on {record.date}")
+    for title in record.claims:
+        typer.echo(f"  {title}")
+
+
 def _supported() -> list[dict[str, Any]]:
     from counterpoint.families import families as known
+    from counterpoint.families.conformance import conformance
 
+    record = conformance()
     return [
         {
             "pipeline": name,
@@ -46,6 +67,9 @@ def _supported() -> list[dict[str, Any]]:
             "family": family.name,
             "engines": list(family.engines([name])),
             "note": family.note,
+            "claims": record.claims_of(name),
+            "also": record.also_of(name),
+            "tested": {"diffusers": record.diffusers, "date": record.date},
         }
         for family in known()
         for name in family.pipelines
@@ -55,17 +79,14 @@ def _supported() -> list[dict[str, Any]]:
 def _all_others() -> list[dict[str, Any]]:
     from counterpoint.families.sweep import sweep
 
-    return [
-        {"pipeline": entry.pipeline, "supported": False, "family": "", "engines": [], "note": entry.reason}
-        for entry in sweep()
-        if entry.family is None
-    ]
+    return [_refused(entry.pipeline, entry.reason) for entry in sweep() if entry.family is None]
 
 
 def _unsupported() -> list[dict[str, Any]]:
     from counterpoint.families.unsupported import UNSUPPORTED
 
-    return [
-        {"pipeline": name, "supported": False, "family": "", "engines": [], "note": reason}
-        for name, reason in UNSUPPORTED.items()
-    ]
+    return [_refused(name, reason) for name, reason in UNSUPPORTED.items()]
+
+
+def _refused(name: str, reason: str) -> dict[str, Any]:
+    return {"pipeline": name, "supported": False, "family": "", "engines": [], "note": reason}

@@ -138,6 +138,11 @@ class Conditioning:
         self._last_call: tuple[list[Any], list[Match]] = [], []
         """What the last call was told, and what was found in it."""
 
+    @property
+    def is_separate(self) -> bool:
+        """Whether a call holds one row a picture: prompt and negative prompt, where there is one, have a call each."""
+        return self.num_rows == self.num_images
+
     def _parts(self, arguments: dict[str, Any]) -> dict[Path, Any]:
         """Return what may be conditioning: rows as tensors or lists, everything else leaf by leaf."""
         parts: dict[Path, Any] = {}

@@ -24,6 +24,7 @@ returns no picture. PyTorch's own hooks are attached for one call and removed at
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Module
 
+from counterpoint.engines.caches import check_caches
 from counterpoint.engines.companion import Companion
 from counterpoint.engines.conditioning import Conditioning, Match
 from counterpoint.engines.denoiser import (
@@ -53,11 +55,6 @@ from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import after_each_step
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
-
-SUITABLE_CACHES = frozenset({"FirstBlockCacheConfig", "TaylorSeerCacheConfig"})
-"""Caches that keep one state a stream. Others count the denoiser's calls: they would serve the safe rows what belongs
-to the original's, or skip them at steps of their own choice."""
-
 
 JOINED_ROWS = 8
 """Rows up to which a call takes the safe rows along: beyond, that saves no time, and it costs memory."""
@@ -121,7 +118,9 @@ class MixedPredictions:
         self._calls_to_mix = 0  # of the present step, so far
         self._differences: dict[tuple[Module, int], tuple[list[Match], list[Tensor]]] = {}
         """For a call of a step to mix, by its number: which rows, and what the safe ones said more."""
-        self._thread, self._runs_safe_rows = threading.get_ident(), False
+        self._asked: list[tuple[Any, ...]] = []
+        """What tells the calls of the present step apart that hold one row a picture, see `_check_apart`."""
+        self._thread, self._runs_safe_rows, self._stands_aside = threading.get_ident(), False, False
 
     @property
     def num_steps(self) -> int:
@@ -160,10 +159,26 @@ class MixedPredictions:
             undo.enter_context(after_each_step(self.pipe.scheduler, self._after_step))
             yield
 
+    def with_callback_aside(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Return the call with a callback that stands aside: what it draws itself is none of the pipeline's steps."""
+        callback = call.get("callback_on_step_end")
+        if callback is None or hasattr(callback, "tensor_inputs"):  # diffusers' own, known by their class, draw nothing
+            return call
+
+        @functools.wraps(callback)
+        def aside(*args: Any, **kwargs: Any) -> Any:
+            self._stands_aside = True
+            try:
+                return callback(*args, **kwargs)
+            finally:
+                self._stands_aside = False
+
+        return {**call, "callback_on_step_end": aside}
+
     @property
     def _is_foreign(self) -> bool:
-        """Whether a call is none of the pipeline's own: the safe rows', or another thread's."""
-        return self._runs_safe_rows or threading.get_ident() != self._thread
+        """Whether a call is none of the pipeline's own: the safe rows', a callback's, or another thread's."""
+        return self._runs_safe_rows or self._stands_aside or threading.get_ident() != self._thread
 
     def _before_companion(
         self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -191,6 +206,7 @@ class MixedPredictions:
         found = conditioning.find(arguments) if self.weight > 0.0 else []
         if not found:  # before tau, or a call of unconditional rows
             return None
+        self._check_apart(network, arguments)
         self._companion.check(arguments)
         self._mixed |= {match.image for match in found}
         # A cache holds features of the prompt's own rows: safe rows in their place would be served them.
@@ -202,6 +218,18 @@ class MixedPredictions:
         shares_calls = shares_calls and not self._splits[network]
         self._todo, joined = self._plan(network, arguments, found, shares_calls=shares_calls)
         return None if joined is None else ((), joined)
+
+    def _check_apart(self, network: Module, arguments: dict[str, Any]) -> None:
+        """Raise where a pipeline with a call for each prompt asks the same twice: one of them is a negative prompt."""
+        if num_rows(arguments) != self.num_images:
+            return
+        named = sorted(arguments.items())
+        asked = (network, *((name, value) for name, value in named if isinstance(value, (int, float, str, tuple))))
+        asked += tuple((name, tuple(value)) for name, value in named if _is_list_of_numbers(value))
+        if self._conditioning[network].is_separate and asked in self._asked:
+            allowed = "another text than the prompt: this pipeline has a call for each, and they cannot be told apart"
+            raise InvalidInput("negative_prompt", "what the prompt says", allowed)
+        self._asked.append(asked)
 
     def _plan(
         self, network: Module, arguments: dict[str, Any], found: list[Match], *, shares_calls: bool
@@ -283,7 +311,7 @@ class MixedPredictions:
 
     def _after_step(self) -> None:
         """Count the scheduler's step; raise where it was fed a prediction that should have been mixed."""
-        if threading.get_ident() != self._thread:
+        if self._is_foreign:
             return
         step, weight = len(self.weights), self.weight
         missing = self.engaged - self._mixed if weight > 0.0 else set()
@@ -292,6 +320,7 @@ class MixedPredictions:
                 f"the safe stream of picture {min(missing)} did not run at step {step}; nothing is drawn"
             )
         self._mixed.clear()
+        self._asked.clear()
         self._calls_to_mix = 0
         self.weights.append(weight)
 
@@ -301,6 +330,10 @@ class MixedPredictions:
             raise SafetyFailure(
                 f"the streams were mixed in {len(self.weights)} of {self.num_steps} steps; nothing is returned"
             )
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, (int, float)) for part in value)
 
 
 def run(
@@ -336,22 +369,18 @@ def run(
         The pipeline's own output, M pictures, and what it took.
 
     Raises:
-        InvalidInput: A cache on the denoiser does not go together with two streams, or packed latents
-            are to be smoothed.
+        InvalidInput: A cache on the denoiser does not go together with two streams, packed latents are to be
+            smoothed, or a negative prompt cannot be told from its prompt.
         SafetyFailure: A step that should have been mixed was not, or a prediction is not finite.
     """
-    for module in denoisers(pipe):
-        cache = getattr(uncompiled(module), "_cache_config", None)
-        if cache is not None and type(cache).__name__ not in SUITABLE_CACHES:
-            allowed = "no cache, FirstBlockCache or TaylorSeer; call disable_cache() first"
-            raise InvalidInput("pipe", type(cache).__name__, allowed)
+    check_caches(pipe)
     with one_call_at_a_time(pipe):
         safe = record_conditioning(pipe, fresh({**call, **safe_call}))
         streams = MixedPredictions(
             pipe, safe, schedule, num_images, engaged, reuse=reuse, local=local, strengths=strengths
         )
         with streams.attached():
-            output = pipe(**fresh(call))
+            output = pipe(**streams.with_callback_aside(fresh(call)))
         streams.check_complete()
     each = streams.plain_rows // num_images
     return Drawn(

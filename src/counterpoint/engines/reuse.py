@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from counterpoint.engines.denoiser import denoisers, uncompiled
+from counterpoint.engines.caches import is_cached
 
 MANY_STEPS = 20
 """Steps from which neighbouring steps are alike enough to share what the safe stream said more than the original."""
@@ -21,6 +21,5 @@ def default_reuse(pipe: Any, num_steps: int) -> int:
         pipe: The pipeline that draws.
         num_steps: Denoising steps of the call, from 1.
     """
-    is_cached = any(getattr(uncompiled(module), "_cache_config", None) is not None for module in denoisers(pipe))
-    is_plain = getattr(pipe.scheduler, "order", 1) == 1 and not is_cached
+    is_plain = getattr(pipe.scheduler, "order", 1) == 1 and not is_cached(pipe)
     return 2 if is_plain and num_steps >= MANY_STEPS else 1

@@ -15,5 +15,6 @@ FAMILY = Family(
         "StableDiffusionXLPAGInpaintPipeline",
     ),
     encoders=(("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")),
-    note="the gate reads the prompt, not the start picture",
+    note="the gate reads the prompt, not the start picture; wrap base and refiner both, the refiner with tau 0: "
+    "tau is a part of the steps that a call takes, and before it the prompt is drawn alone",
 )

@@ -11,7 +11,7 @@ import re
 SPECIAL_TOKEN = re.compile(
     r"(?:<\|[\w\s]{0,32}\|>"  # CLIP, GPT
     r"|</?s>|<(?:pad|unk|mask|bos|eos|cls|sep)>|<extra_id_\d{1,3}>"  # RoBERTa, T5, Llama
-    r"|\[(?:cls|sep|pad|mask|unk|bos|eos)\])+",  # BERT
+    r"|\[(?:cls|sep|pad|mask|unk|bos|eos|img)\])+",  # BERT, Mistral's pictures
     re.IGNORECASE,
 )
 
