@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,19 @@ def test_the_command_refuses_wrong_settings(field: str, arguments: list[str]) ->
 
 def test_the_commands_help_shows_an_example() -> None:
     assert "counterpoint serve --config server.toml" in CliRunner().invoke(cli, ["serve", "--help"]).stdout
+
+
+def test_a_floor_alone_lifts_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERPOINT_MIN_SAFETY", "high")
+    assert load_settings().safety == load_settings().min_safety == 0.75
+    assert load_settings(min_safety=0.1).safety == 0.5
+    with pytest.raises(InvalidInput, match="safety"):
+        load_settings(safety=0.5)
+
+
+def test_the_key_of_the_documentation_opens_nothing() -> None:
+    (example,) = re.findall(
+        r"```toml\n(api_keys.*?)```", (Path(__file__).parents[2] / "docs" / "server.md").read_text(), flags=re.DOTALL
+    )
+    with pytest.raises(InvalidInput, match="api_keys"):
+        load_settings(**{**tomllib.loads(example), "picture_detectors": []})

@@ -67,7 +67,7 @@ def test_the_settings_files_are_valid(
     gate = fit_gate(SafePipeline(tiny("tiny")).text, ["a knife"], ["a flower"], max_false_alarms=0.5)
     Path("gate.json").write_text(json.dumps(gate.to_json()))
     for example in blocks("toml"):
-        (tmp_path / "server.toml").write_text(example)
+        (tmp_path / "server.toml").write_text(example.replace("CHANGE ME", "a key of your own"))
         assert load_settings(tmp_path / "server.toml").min_safety == 0.5
     assert len(blocks("toml")) == 2
 

@@ -128,10 +128,12 @@ class Settings(BaseSettings):
         "one level of 255.",
     )
     batch_wait_ms: int = Field(5, ge=0, le=1000, description="How long a batch that is not full waits for company.")
-    deadline_seconds: float = Field(120.0, gt=0, description="Waiting and drawing together; past it the answer is 504.")
-    drain_seconds: int = Field(30, ge=1, description="What a stopping server gives to requests under way.")
+    deadline_seconds: float = Field(
+        120.0, gt=0, allow_inf_nan=False, description="Waiting and drawing together; past it the answer is 504."
+    )
+    drain_seconds: int = Field(120, ge=1, description="What a stopping server gives to requests under way.")
     idempotency_seconds: float = Field(
-        86400.0, ge=0, description="How long an answer is kept for its `Idempotency-Key`."
+        86400.0, ge=0, allow_inf_nan=False, description="How long an answer is kept for its `Idempotency-Key`."
     )
     idempotency_bytes: int = Field(64 * 2**20, ge=0, description="Memory for kept answers; the oldest go first.")
     log_key: SecretStr | None = Field(
@@ -141,6 +143,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Settings:
+        if "safety" not in self.model_fields_set:
+            object.__setattr__(self, "safety", max(self.safety, self.min_safety))  # frozen for everybody else
         if self.safety < self.min_safety:
             raise InvalidInput("safety", self.safety, f"{self.min_safety}..1, from min_safety")
         if self.steps > self.max_steps:

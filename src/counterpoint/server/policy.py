@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, replace
 
@@ -99,7 +100,8 @@ def edit_plan_of(request: EditRequest, upload: Upload, operator: Settings) -> Pl
     plan = plan_of(request, operator)
     strength, steps = DEFAULT_STRENGTH if request.strength is None else request.strength, plan.settings.steps
     if int(steps * strength) < 1:
-        raise InvalidInput("strength", strength, f"from {1 / steps:.2g} with {steps} steps, so that one is taken")
+        least = math.ceil(1000 / steps) / 1000
+        raise InvalidInput("strength", strength, f"from {least:g} with {steps} steps, so that one is taken")
     task: picture_queue.Task = "edit" if upload.mask is None else "inpaint"
     return replace(plan, upload=upload, settings=replace(plan.settings, task=task, strength=strength, alone=True))
 
