@@ -20,6 +20,8 @@ ray = pytest.importorskip("ray")
 from counterpoint.bench.ray_executor import MOST_TRIES, RayExecutor  # noqa: E402
 
 CORES = 2
+TOKEN = secrets.token_hex(32)
+"""One for all clusters of a process: Ray keeps the first that it has read."""
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def cluster(own_methods: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """A cluster on two cores of this machine, whose processes can import the tests' methods."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else it writes one into the home folder
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)  # else it writes one into the home folder
     monkeypatch.setenv("RAY_worker_niceness", "0")  # its default, 15, starves on a busy machine
     ray.init(num_cpus=CORES, include_dashboard=False, log_to_driver=False)
     yield
