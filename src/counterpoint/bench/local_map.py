@@ -19,7 +19,7 @@ from counterpoint.results import Figure
 from counterpoint.sheet import contact_sheet
 
 TAU = 0.2
-GLOBAL_WEIGHTS = (0.3, 0.4, 0.5, 0.65, 0.8)
+GLOBAL_WEIGHTS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 LOCAL_WEIGHTS: dict[float, tuple[float, ...]] = {1.0: (0.5, 0.65, 0.8, 1.0), 0.5: (0.65, 1.0)}
 """Weights by the map's threshold."""
 MILD = ("knife", "cigarette")
