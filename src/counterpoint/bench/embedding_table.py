@@ -29,13 +29,16 @@ LEVEL: Safety = "high"
 
 @dataclass(frozen=True)
 class Twins:
-    """Steer each prompt to the safe text that was written for it, as a caller's `safe_prompt` would."""
+    """Steer each prompt to the safe text that was written for it, as a caller's `safe_prompt` would.
+
+    A twin is safe by construction: the gate is not asked about it again, whose false alarms would end the measurement.
+    """
 
     safe_prompts: Mapping[str, str]
 
     def __call__(self, prompt: str, detection: Detection) -> SafeText:
         """Return the prompt's twin."""
-        return SafeText(prompt=self.safe_prompts[prompt])
+        return SafeText(prompt=self.safe_prompts[prompt], keeps_prompt=True)
 
 
 class Timed:
