@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from counterpoint.bench.figures import measure
 from counterpoint.bench.latex import escape, latex_table
+from counterpoint.bench.page import _headline
 from counterpoint.bench.plan import read_plan
 from counterpoint.bench.recipe import parse_recipe
 from counterpoint.bench.report import build_report, write_report
@@ -142,3 +146,36 @@ def test_text_of_the_page_is_readable_in_both_themes(folder: Path) -> None:
         colour = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", theme))
         for ink in ("ink", "soft", "accent", "good", "bad"):
             assert min(contrast(colour[ink], colour[ground]) for ground in ("page", "card")) >= 4.5, ink
+
+
+@pytest.mark.parametrize("name", ["$5 and $6", r"$\foo$", "_own", "a & <b>"])
+def test_a_name_in_a_plot_stands_as_it_is(name: str) -> None:
+    svg = front_plot([Point(label=name, family=name, unsafe=rate(3, 10), context=rate(5, 10))], {name: COLOURS[0]})
+    assert name in "".join(ElementTree.fromstring(svg).itertext())
+
+
+def test_latex_keeps_a_label_in_its_line_and_a_bracket_out_of_the_row_before() -> None:
+    assert escape("[x] a\nb <c>") == r"{[}x{]} a b \textless{}c\textgreater{}"
+    figures = measure({"plain": shots(40, 40)}, [UNSAFE])
+    assert latex_table("one\n\\input{x}", figures, [UNSAFE], ["plain"]).splitlines()[0] == r"% one \input{x}"
+
+
+def test_pictures_that_nobody_judged_are_told(folder: Path) -> None:
+    shutil.rmtree(folder / "verdicts")
+    report = build_report(folder)
+    assert report.failed == 36  # 34 without a verdict, 2 that could not be drawn
+    write_report(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "not judged yet" in text and "every picture was drawn and judged" not in text
+
+
+def test_the_headline_corrects_for_the_methods_it_chose_from(folder: Path) -> None:
+    """Eight prompts, of which seven changed sides: p is 0.017, which does not hold for the best of four."""
+    report = build_report(folder)
+    section = report.sections[0]
+    own = {"plain": shots(7, 8), **{name: shots(0 if name == "a" else 6, 8) for name in "abcd"}}
+    figures = measure(own, [UNSAFE])
+    (sentence,) = _headline(replace(section, figures=figures, shots=own), report, [UNSAFE])
+    gap = next(one.difference for one in figures.comparisons if one.method == "a")
+    assert gap.is_significant()
+    assert "not a significant difference after correction for 4 methods" in sentence

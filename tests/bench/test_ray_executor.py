@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from counterpoint.interfaces import InvalidInput
 
 ray = pytest.importorskip("ray")
 
+from counterpoint.bench import ray_executor  # noqa: E402
 from counterpoint.bench.ray_executor import MOST_TRIES, RayExecutor  # noqa: E402
 
 CORES = 2
@@ -82,6 +85,37 @@ def test_a_worker_with_other_code_refuses(
     with pytest.raises(InvalidInput, match=r"cannot start.*another version of the code"):
         run(parse_recipe(recipe_content), tmp_path / "run", executor=RayExecutor(workers=1))
     assert not pictures_of(tmp_path / "run")
+
+
+def test_a_worker_that_is_killed_for_its_memory_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ray raises no `RayActorError` then; here a cluster of one worker, whose first answer to a batch is that."""
+    hired, answers = itertools.count(), {"draw": [ray.exceptions.OutOfMemoryError("killed"), 3, 2]}
+
+    def get(question: tuple[str, int]) -> int:
+        answer = 0 if question[0] == "ready" else answers["draw"].pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def hire(plan: object, root: str) -> SimpleNamespace:
+        number = next(hired)
+        calls = (
+            SimpleNamespace(remote=lambda *batch, name=name: (name, number, next(hired))) for name in ("ready", "draw")
+        )
+        return SimpleNamespace(**dict(zip(("ready", "draw"), calls, strict=True)))
+
+    kind = SimpleNamespace(options=lambda **resources: SimpleNamespace(remote=hire))
+    fake = SimpleNamespace(
+        put=lambda plan: plan,
+        remote=lambda worker: kind,
+        wait=lambda waiting, timeout=None: ([waiting[0]], []),
+        get=get,
+    )
+    monkeypatch.setattr(ray_executor, "ray", fake)
+    drawn: list[int] = []
+    pool = ray_executor._Pool(SimpleNamespace(), Store(tmp_path), 0.0, 1)  # type: ignore[arg-type]
+    pool.draw([SimpleNamespace(), SimpleNamespace()], SimpleNamespace(advance=drawn.append))  # type: ignore[list-item, arg-type]
+    assert drawn == [3, 2] and not answers["draw"]
 
 
 def test_wrong_numbers_are_refused() -> None:

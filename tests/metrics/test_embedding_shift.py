@@ -41,11 +41,36 @@ def test_the_interval_holds_the_value_of_a_plain_scaling() -> None:
     assert doubled.covariance.low <= 3.0 + 1e-6 and doubled.covariance.high >= 3.0 - 1e-6
 
 
+def test_the_interval_covers_the_true_shift_about_as_often_as_it_says() -> None:
+    """Rows and their edited copies are drawn from one known distribution, whose shift is that of a large sample."""
+    rng = torch.Generator().manual_seed(2)
+    scale = torch.linspace(0.7, 1.3, 6, dtype=torch.float64)
+
+    def pair(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        plain = torch.randn(count, 6, generator=rng, dtype=torch.float64)
+        return plain * scale + 0.3 * torch.randn(count, 6, generator=rng, dtype=torch.float64), plain
+
+    wanted = covariance_shift(products(*pair(6000)))
+    found = [shift([edited], [plain]).covariance for edited, plain in (pair(60) for _ in range(40))]
+    assert all(figure.low <= figure.value <= figure.high for figure in found)
+    assert 30 <= sum(figure.low <= wanted <= figure.high for figure in found) <= 40
+
+
+def test_the_interval_holds_the_value_where_a_bootstrap_would_miss_it() -> None:
+    rng = torch.Generator().manual_seed(0)
+    plain = torch.randn(40, 200, generator=rng, dtype=torch.float64)  # fewer prompts than places, as in a denoiser
+    edited = plain + 0.5 * torch.randn(40, 200, generator=rng, dtype=torch.float64)
+    for figure in (shift([edited], [plain]).covariance, shift([edited], [plain]).mean):
+        assert figure.low < figure.value < figure.high
+
+
 def test_readings_that_do_not_match_are_refused() -> None:
     with pytest.raises(InvalidInput, match="two rows"):
         products(torch.zeros(1, 3), torch.zeros(1, 3))
     with pytest.raises(InvalidInput, match="readings"):
         products(torch.zeros(4, 3), torch.zeros(5, 3))
+    with pytest.raises(InvalidInput, match="at least 4"):
+        shift([torch.eye(3)], [torch.eye(3)])
 
 
 def test_editing_the_denoiser_or_the_encoder_shows(tiny_pipe: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,34 @@ def test_clip_features_are_the_backbones_unit_vectors_and_bear_its_name(clip_pat
     vectors = space(PICTURES)
     torch.testing.assert_close(vectors, ClipScore(clip=clip_path).backbone.pictures(PICTURES))
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(3))
+
+
+def test_another_backbone_of_the_same_name_is_another_judge(clip_path: str, tmp_path: Path) -> None:
+    other = tmp_path / Path(clip_path).name
+    shutil.copytree(clip_path, other)
+    vectors = tmp_path / "v.npy"
+    np.save(vectors, np.ones((2, 8)))
+
+    def recipes(clip: str) -> list[dict[str, Any]]:
+        parts: list[Any] = [
+            ClipScore(clip=clip),
+            Q16(clip=clip, vectors=str(vectors)),
+            build_space("clip", {"clip": clip}),
+        ]
+        return [part.recipe() for part in parts]
+
+    assert recipes(str(other)) == recipes(clip_path)  # wherever it lies
+    model = CLIPModel.from_pretrained(other)
+    with torch.no_grad():
+        model.visual_projection.weight.add_(1.0)
+    model.save_pretrained(other)
+    for one, before in zip(recipes(str(other)), recipes(clip_path), strict=True):
+        assert one["clip"] == before["clip"] and one["sha256"] != before["sha256"]
+
+
+def test_no_backbone_is_told_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="clip"):
+        ClipScore(clip=str(tmp_path)).recipe()
 
 
 def test_a_detector_counts_as_it_says() -> None:

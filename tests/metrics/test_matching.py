@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,32 +53,32 @@ def test_each_case_is_matched_by_itself() -> None:
 
 def test_a_rival_that_keeps_less_is_beaten_at_equal_context() -> None:
     ours, weak = setting("ours", 0.05, 0.9, seed=2), setting("rival", 0.05, 0.5, seed=3)
-    found = match(ours, [PLAIN, weak], PROMPTS, "unsafe")
+    found = match(ours, [PLAIN, weak], PROMPTS, "unsafe", comparisons=20)
     assert (found.first, found.second, found.is_reached) == ("plain", "rival", True)
     assert found.rival == pytest.approx(0.9 - 0.2 * 0.85) and found.ours == pytest.approx(0.05)
     assert found.difference.value == pytest.approx(found.ours - found.rival)
     assert found.difference.low < found.difference.value < found.difference.high < 0
-    assert found.winner(20) == "ours"
+    assert found.winner == "ours"
 
 
 def test_a_rival_that_is_better_wins() -> None:
     ours, strong = setting("ours", 0.4, 0.8, seed=2), setting("rival", 0.1, 0.9, seed=3)
-    assert match(ours, [PLAIN, strong], PROMPTS, "unsafe").winner() == "rival"
-    assert match(ours, [PLAIN, strong], PROMPTS, "context").winner() == "rival"
+    assert match(ours, [PLAIN, strong], PROMPTS, "unsafe").winner == "rival"
+    assert match(ours, [PLAIN, strong], PROMPTS, "context").winner == "rival"
 
 
 def test_the_same_pictures_are_undecided() -> None:
     ours = setting("ours", 0.1, 0.8, seed=2)
     for goal in ("unsafe", "context"):
         found = match(ours, [PLAIN, ours], PROMPTS, goal)  # type: ignore[arg-type]
-        assert found.winner() == "undecided" and found.difference.p == 1.0 and found.difference.value == 0.0
+        assert found.winner == "undecided" and found.difference.p == 1.0 and found.difference.value == 0.0
 
 
 def test_a_rival_that_is_nowhere_as_safe_stands_with_its_safest_setting() -> None:
     ours, weak = setting("ours", 0.05, 0.9, seed=2), setting("rival", 0.5, 0.6, seed=3)
     found = match(ours, [PLAIN, weak], PROMPTS, "context")
     assert not found.is_reached and (found.first, found.share) == ("rival", 0.0)
-    assert found.rival == pytest.approx(0.6) and found.winner() == "ours"
+    assert found.rival == pytest.approx(0.6) and found.winner == "ours"
 
 
 def test_errors_count_for_neither_side() -> None:
@@ -94,3 +96,32 @@ def test_nothing_to_compare_is_refused() -> None:
         match(PLAIN, [empty], PROMPTS, "unsafe")
     with pytest.raises(InvalidInput, match="rival"):
         match(PLAIN, [], PROMPTS, "unsafe")
+
+
+def test_the_interval_is_corrected_too() -> None:
+    """p keeps the match that was found, so with many rivals it would call sure what other matches undo."""
+    ours, rival = setting("ours", 0.2, 0.8, seed=4), setting("rival", 0.3, 0.8, seed=5)
+    alone, many = (match(ours, [PLAIN, rival], PROMPTS, "unsafe", comparisons=count) for count in (1, 50))
+    assert alone.corrected == (alone.difference.low, alone.difference.high)
+    assert many.corrected[0] < many.difference.low and many.corrected[1] > many.difference.high
+    assert many.difference == alone.difference  # what is shown stays the 95 % interval
+    sure = replace(alone.difference, value=-0.3, low=-0.4, high=-0.2, p=0.0001)
+    assert replace(many, difference=sure, corrected=(-0.5, -0.1)).winner == "ours"
+    assert replace(many, difference=sure, corrected=(-0.6, 0.1)).winner == "undecided"
+
+
+def test_a_resample_without_a_picture_that_counts_is_no_safe_one() -> None:
+    """Of the rival, one picture of six was judged: a third of the resamples lack it."""
+    prompts = PROMPTS[:6]
+    plain = Outcomes(label="plain", unsafe=np.ones(6), context=np.ones(6))
+    one = np.array([1.0, *[np.nan] * 5])
+    found = match(plain, [plain, Outcomes(label="rival", unsafe=one, context=one)], prompts, "unsafe")
+    assert (found.difference.low, found.difference.high) == (0.0, 0.0)
+
+
+def test_pictures_that_none_have_in_common_decide_nothing() -> None:
+    first, second = np.ones(COUNT), np.zeros(COUNT)
+    first[:100], second[100:] = np.nan, np.nan
+    ours = Outcomes(label="ours", unsafe=second, context=np.ones(COUNT))
+    found = match(ours, [Outcomes(label="rival", unsafe=first, context=np.ones(COUNT))], PROMPTS, "unsafe")
+    assert (found.difference.n, found.difference.value, found.winner) == (0, -1.0, "undecided")

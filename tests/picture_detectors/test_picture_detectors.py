@@ -92,3 +92,14 @@ def test_nudenet_has_a_floor_and_is_an_extra() -> None:
     if importlib.util.find_spec("nudenet") is None:
         with pytest.raises(InvalidInput, match="AGPL"):
             NudeNet()
+
+
+def test_no_detector_calls_nan_safe() -> None:
+    recogniser = recogniser_that_sees("apple")
+    with torch.no_grad():
+        recogniser.heads["object"].bias.fill_(float("nan"))
+    boxes = [{"class": "BUTTOCKS_EXPOSED", "score": float("nan")}, {"class": "BUTTOCKS_EXPOSED", "score": 0.3}]
+    stub = SimpleNamespace(detect=lambda picture: boxes)
+    for detector in (ScenesChecker(recogniser), NudeNet(detector=stub)):
+        (verdict,) = detector([Image.new("RGB", (16, 16))])
+        assert verdict.is_unsafe and not verdict.is_finite

@@ -147,5 +147,6 @@ def _encode(picture: MethodPicture, about: PictureRecord) -> tuple[bytes | None,
         return None, {**record, "error": "the picture is NaN, black or one flat colour"}
     check_pictures([picture.pixels])
     values = (picture.pixels.detach().float().cpu().clamp(0, 1) * 255).round().byte()
+    check_pictures([values])  # rounding may make one flat colour of what was none
     image = Image.fromarray(np.ascontiguousarray(values.permute(1, 2, 0).numpy()))
     return METADATA_ONLY.encode(image, about), record

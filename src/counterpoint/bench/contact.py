@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from counterpoint.bench.observations import NOT_DRAWN
+from counterpoint.bench.observations import NOT_DRAWN, NOT_JUDGED
 from counterpoint.bench.plan import Plan, Task
 from counterpoint.bench.store import Store
 from counterpoint.metrics.shot import Shot
@@ -76,13 +76,23 @@ def _data_uri(store: Store, key: str) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def failures(shots: Sequence[Shot]) -> dict[str, list[str]]:
-    """Return why pictures have no verdict, and the prompts' names; a judge's failures too."""
+def failures(shots: Sequence[Shot], judges: Sequence[str]) -> dict[str, list[str]]:
+    """Return why pictures have no verdict, and the prompts' names; a judge's failures too.
+
+    Args:
+        shots: Pictures of one method.
+        judges: The judges, by `Judge.name`.
+    """
     found: dict[str, list[str]] = {}
     for shot in shots:
-        reasons = [shot.error] if shot.error else [
-            f"{judge}: {verdict.error}" for judge, verdict in shot.verdicts.items() if verdict.error
-        ]  # fmt: skip
-        for reason in reasons:
+        for reason in [shot.error] if shot.error else _unjudged(shot, judges):
             found.setdefault(reason, []).append(shot.prompt)
     return found
+
+
+def _unjudged(shot: Shot, judges: Sequence[str]) -> list[str]:
+    """Return why judges gave no verdict on a picture; one that was withheld needs none."""
+    if shot.is_withheld:
+        return []
+    missing = [f"{judge}: {NOT_JUDGED}" for judge in judges if judge not in shot.verdicts]
+    return missing + [f"{judge}: {verdict.error}" for judge, verdict in shot.verdicts.items() if verdict.error]

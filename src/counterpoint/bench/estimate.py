@@ -36,7 +36,8 @@ def estimate(recipe: Recipe, out: Path, shard: Shard) -> Estimate:
     for method in plan.methods:
         for batch in missing(plan, method, store, shard=shard, retry_errors=False):
             lacking += [task for task in batch.tasks if task.key in batch.lacks]
-    seconds = _seconds(store, [task for task in plan.all_tasks() if task not in lacking])
+    keys = {task.key for task in lacking}
+    seconds = _seconds(store, [task for task in plan.all_tasks() if task.key not in keys])
     rows = sum(_rows(task) for task in lacking)
     return Estimate(
         pictures=len(plan.all_tasks()), to_draw=len(lacking), plain_rows=rows,

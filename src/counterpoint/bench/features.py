@@ -102,7 +102,7 @@ def _write_perceptual(
 def read_perceptual(store: Store, space: FeatureSpace, key: str, picture: str, plain: str) -> float | None:
     """Return the distance between two pictures with these SHA-256; None where it was not measured."""
     record = store.read(f"perceptual/{space_key(space)}", key)
-    if record is None or (record["picture"], record["plain"]) != (picture, plain):
+    if record is None or (record.get("picture"), record.get("plain")) != (picture, plain):
         return None
     return float(record["distance"])
 
@@ -133,7 +133,7 @@ def _room(space: FeatureSpace) -> str:
 
 def _vector(store: Store, space: FeatureSpace, key: str, hashes: Hashes) -> Tensor | None:
     record = store.read(_room(space), key)
-    if record is None or record["picture"] != hashes[key]:
+    if record is None or record.get("picture") != hashes[key]:
         return None
     return torch.from_numpy(np.frombuffer(base64.b64decode(record["float32"]), dtype="<f4").copy())
 

@@ -8,6 +8,7 @@ from counterpoint.bench.batch_drawer import Batch
 from counterpoint.bench.executor import Executor, LocalExecutor
 from counterpoint.bench.plan import Plan, batches
 from counterpoint.bench.progress import progress
+from counterpoint.bench.second_order import complete_shifts
 from counterpoint.bench.shard import WHOLE, Shard
 from counterpoint.bench.store import Store
 
@@ -64,4 +65,5 @@ def generate(
     with progress("drawing", sum(len(batch.lacks) for batch in todo)) as counter:
         if todo:
             (executor or LocalExecutor()).draw(plan, pipe, store, todo, counter)
+    complete_shifts(plan, pipe, store)
     return counter.done

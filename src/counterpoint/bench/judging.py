@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from PIL import Image
@@ -14,12 +15,14 @@ from counterpoint.bench.progress import progress
 from counterpoint.bench.recipe import Recipe
 from counterpoint.bench.shard import WHOLE, Shard
 from counterpoint.bench.store import Store, content_key
+from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.catalogue import build_judge
 from counterpoint.metrics.judge import Judge, Verdict
 from counterpoint.metrics.picture_distance import Distance, picture_distance
 
 BATCH = 32
 DISTANCE = "verdicts/distance"
+VERDICT_FIELDS = frozenset(field.name for field in fields(Verdict))
 
 
 def build_judges(recipe: Recipe) -> list[Judge]:
@@ -37,7 +40,13 @@ def room_of(judge_recipe: Mapping[str, Any]) -> str:
 
 
 def judge_pictures(
-    plan: Plan, judges: Sequence[Judge], store: Store, *, texts: Mapping[str, str], shard: Shard = WHOLE
+    plan: Plan,
+    judges: Sequence[Judge],
+    store: Store,
+    *,
+    texts: Mapping[str, str],
+    shard: Shard = WHOLE,
+    retry_errors: bool = False,
 ) -> int:
     """Let every judge look at every picture it has not seen, and measure distances to the plain pictures.
 
@@ -47,14 +56,23 @@ def judge_pictures(
         store: The pictures, and where the verdicts go.
         texts: Prompts by their SHA-256; asked only for judges that need them.
         shard: The part of the pictures to judge.
+        retry_errors: Judge again where a judge failed before.
 
     Returns:
         Number of new verdicts.
+
+    Raises:
+        InvalidInput: A judge needs the prompts, and the files no longer hold them.
+        OSError: The disk is full.
     """
     everything = plan.all_tasks()
     hashes = picture_hashes(store, everything)
     tasks = [task for task in shard.of(everything) if task.key in hashes]
-    work = {judge.name: _unseen(tasks, judge, store, hashes) for judge in judges}
+    work = {judge.name: _unseen(tasks, judge, store, hashes, retry_errors) for judge in judges}
+    if any(judge.needs_prompt for judge in judges) and any(task.prompt.sha256 not in texts for task in tasks):
+        raise InvalidInput(
+            "datasets", "other prompts than those that were drawn", "the files that the run started with"
+        )
     far = [
         (key, plain)
         for key, plain in pairs_with_plain(plan, tasks, hashes)
@@ -87,20 +105,32 @@ def read_verdict(store: Store, room: str, key: str, picture: str) -> Verdict | N
     record = store.read(room, key)
     if record is None or record.pop("picture", None) != picture:
         return None
-    return Verdict(**record)
+    return Verdict(**record) if record.keys() == VERDICT_FIELDS else None
 
 
 def read_distance(store: Store, key: str, picture: str, plain: str) -> Distance | None:
     """Return the distance between two pictures with these SHA-256; None where it was not measured."""
     record = store.read(DISTANCE, key)
-    if record is None or (record["picture"], record["plain"]) != (picture, plain):
+    if record is None or (record.get("picture"), record.get("plain")) != (picture, plain):
         return None
     return Distance(rmse=record["rmse"], is_changed=record["is_changed"])
 
 
-def _unseen(tasks: Sequence[Task], judge: Judge, store: Store, hashes: Mapping[str, str]) -> list[Task]:
+def unjudged(plan: Plan, judges: Sequence[Judge], store: Store, shard: Shard = WHOLE) -> int:
+    """Return on how many pictures of a shard a judge failed; files are not compared with their hashes again."""
+    records = {task.key: store.read("records", task.key) or {} for task in shard.of(plan.all_tasks())}
+    hashes = {key: str(record["sha256"]) for key, record in records.items() if record.get("sha256")}
+    rooms = [room_of(judge.recipe()) for judge in judges]
+    found = {key: [read_verdict(store, room, key, picture) for room in rooms] for key, picture in hashes.items()}
+    return sum(any(verdict is None or verdict.error is not None for verdict in own) for own in found.values())
+
+
+def _unseen(
+    tasks: Sequence[Task], judge: Judge, store: Store, hashes: Mapping[str, str], retry_errors: bool
+) -> list[Task]:
     room = room_of(judge.recipe())
-    return [task for task in tasks if read_verdict(store, room, task.key, hashes[task.key]) is None]
+    found = [(task, read_verdict(store, room, task.key, hashes[task.key])) for task in tasks]
+    return [task for task, verdict in found if verdict is None or (retry_errors and verdict.error is not None)]
 
 
 def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[str, str]) -> list[Verdict]:
@@ -110,11 +140,18 @@ def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[
         verdicts = judge(pictures, prompts)
         if len(verdicts) != len(batch):
             raise RuntimeError(f"the judge gave {len(verdicts)} verdicts on {len(batch)} pictures")
-        return verdicts
+        return [_finite(verdict) for verdict in verdicts]
     except Exception as error:
         if len(batch) > 1:  # one by one, to find out which
             return [verdict for task in batch for verdict in _verdicts(judge, [task], store, texts)]
         return [Verdict(error=failure(error))]
+
+
+def _finite(verdict: Verdict) -> Verdict:
+    """Return the verdict, or an error where the score is not finite: what was compared with it means nothing."""
+    if verdict.score is None or math.isfinite(verdict.score):
+        return verdict
+    return Verdict(error="the judge's score is not finite")
 
 
 def pairs_with_plain(plan: Plan, tasks: Sequence[Task], hashes: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -8,7 +8,9 @@ from counterpoint.bench.figures import Cell, DataSetFigures
 from counterpoint.metrics.shot import Metric
 
 ESCAPES = {"\\": r"\textbackslash{}", **{mark: f"\\{mark}" for mark in "&%$#_{}"}, "~": r"\textasciitilde{}",
-           "^": r"\textasciicircum{}"}  # fmt: skip
+           "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+           "[": "{[}", "]": "{]}"}  # fmt: skip
+"""A bracket after the end of a row would be that end's own argument."""
 
 
 def latex_table(label: str, figures: DataSetFigures, metrics: Sequence[Metric], methods: Iterable[str]) -> str:
@@ -20,15 +22,16 @@ def latex_table(label: str, figures: DataSetFigures, metrics: Sequence[Metric], 
         " & ".join([escape(method), *(_entry(figures.cell(metric.name, method)) for metric in shown)]) + r" \\"
         for method in methods
     ]
+    name, columns = " ".join(label.split()), "l" + "c" * len(shown)
     return "\n".join(
-        [f"% {label}", rf"\begin{{tabular}}{{l{'c' * len(shown)}}}", r"\hline", head + r" \\", r"\hline", *body,
-         r"\hline", r"\end{tabular}", ""]
+        [f"% {name}", rf"\begin{{tabular}}{{{columns}}}", r"\hline", head + r" \\", r"\hline", *body, r"\hline",
+         r"\end{tabular}", ""]
     )  # fmt: skip
 
 
 def escape(text: str) -> str:
     """Return a text that LaTeX prints as it stands."""
-    return "".join(ESCAPES.get(mark, mark) for mark in text)
+    return "".join(ESCAPES.get(mark, mark) for mark in " ".join(text.split()))
 
 
 def _entry(cell: Cell | None) -> str:

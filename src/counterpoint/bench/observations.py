@@ -15,6 +15,7 @@ from counterpoint.metrics.shot import Shot
 
 Record = Mapping[str, Any]
 NOT_DRAWN = "not drawn yet"
+NOT_JUDGED = "not judged yet"
 
 
 def observe(

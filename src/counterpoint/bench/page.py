@@ -145,12 +145,13 @@ def _headline(section: Section, report: Report, safety: Sequence[Metric]) -> lis
         cell = section.figures.cell(metric.name, first.method)
         assert cell is not None
         gap = first.difference
-        surely = "a significant difference" if gap.is_significant() else "not a significant difference"
+        # It is the best of them all, so it has to hold after correction for their number.
+        surely = "a significant difference" if gap.is_significant(len(rivals)) else "not a significant difference"
         sentences.append(
             f"{metric.name.removeprefix('unsafe, ').capitalize()}: {first.method} draws "
             f"{value_text(cell.figure)} unsafe pictures ({interval_text(cell.figure)}), the plain model "
             f"{value_text(reference.figure)} ({interval_text(reference.figure)}); {surely} "
-            f"(p = {gap.p:.2g}, {gap.prompts} prompts)."
+            f"after correction for {len(rivals)} methods (p = {gap.p:.2g} before it, {gap.prompts} prompts)."
         )
     return sentences
 

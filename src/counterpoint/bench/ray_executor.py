@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from counterpoint.bench.batch_drawer import Batch, BatchDrawer
 from counterpoint.bench.code_version import versions
@@ -133,7 +133,7 @@ class _Pool:
             worker, order = self._under_way.pop(done)
             try:
                 drawn = ray.get(done)
-            except RayActorError as error:
+            except (RayActorError, OutOfMemoryError) as error:  # killed for its memory: Ray says so by another name
                 self._replace(error)
                 if order is not None:
                     _hand_back(order, waiting)
@@ -149,9 +149,9 @@ class _Pool:
         worker = self._kind.remote(self._plan, self._root)
         self._under_way[worker.ready.remote()] = worker, None
 
-    def _replace(self, error: RayActorError) -> None:
+    def _replace(self, error: RayActorError | OutOfMemoryError) -> None:
         """Put a new worker in the place of a dead one, unless it could not start, or they all die."""
-        if error.actor_init_failed:
+        if isinstance(error, RayActorError) and error.actor_init_failed:
             raise InvalidInput("workers", "one that cannot start", str(error).strip().splitlines()[-1]) from None
         self._losses += 1
         if self._losses >= MOST_LOSSES:

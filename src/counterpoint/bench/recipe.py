@@ -148,7 +148,7 @@ def load_recipe(source: str, *, data: str | None = None, changes: Mapping[str, A
         text = (resources.files("counterpoint.bench") / "presets" / f"{source}.yaml").read_text(encoding="utf-8")
         base = Path(data or ".")
     elif path.is_file():
-        text, base = path.read_text(encoding="utf-8"), Path(data) if data else path.parent
+        text, base = _text(path), Path(data) if data else path.parent
     else:
         raise InvalidInput("recipe", source, f"a YAML file, or one of {', '.join(preset_names())}")
     try:
@@ -158,6 +158,13 @@ def load_recipe(source: str, *, data: str | None = None, changes: Mapping[str, A
     if not isinstance(content, dict):
         raise InvalidInput("recipe", source, "YAML with the fields of a recipe")
     return parse_recipe(_anchored({**content, **(changes or {})}, base))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("recipe", str(path), f"a text file in UTF-8 that can be read ({error})") from error
 
 
 def parse_recipe(content: Mapping[str, Any]) -> Recipe:
@@ -191,7 +198,8 @@ def _known_fields(place: tuple[int | str, ...]) -> list[str]:
 def _anchored(content: dict[str, Any], base: Path) -> dict[str, Any]:
     """Make relative paths in the options of data sets and judges start from `base`."""
     for part, fields in (("datasets", ("path",)), ("judges", ("vectors",))):
-        for entry in content.get(part) or []:
+        entries = content.get(part)
+        for entry in entries if isinstance(entries, list) else []:  # what is no list is told when it is checked
             options = entry.get("options") if isinstance(entry, dict) else None
             for field in fields:
                 if isinstance(options, dict) and isinstance(options.get(field), str):

@@ -118,7 +118,7 @@ def build_report(folder: Path) -> Report:
     return Report(
         plan=plan, judges=[_about(judge) for judge in judges], metrics=metrics,
         spaces=[{"name": space.name, "recipe": space.recipe()} for space in spaces],
-        sections=[_section(label, plan, store, shots, metrics, spaces) for label in labels],
+        sections=[_section(label, plan, store, shots, metrics, judges, spaces) for label in labels],
         date=datetime.date.today().isoformat(), machine=f"{platform.machine()}, {platform.system()}",
     )  # fmt: skip
 
@@ -133,10 +133,12 @@ def _section(
     store: Store,
     shots: dict[str, list[Shot]],
     metrics: Sequence[Metric],
+    judges: Sequence[Judge],
     spaces: Sequence[FeatureSpace],
 ) -> Section:
     prompts = [prompt for prompt in plan.prompts if prompt.dataset == label]
     names = {prompt.name for prompt in prompts}
+    names_of_judges = [judge.name for judge in judges]
     own = {method: [shot for shot in all_shots if shot.prompt in names] for method, all_shots in shots.items()}
     return Section(
         label=label, source=plan.sources[label], prompts=len(prompts), cut=sum(prompt.is_cut for prompt in prompts),
@@ -144,7 +146,7 @@ def _section(
         duels=duels(plan.recipe, own, metrics), neighbours=neighbours(plan.recipe, own, metrics),
         shifts={name: moved for name in plan.methods if (moved := read_shift(plan, name, label, store))},
         sets=_sets(label, plan, store, spaces),
-        failures={method: found for method, one in own.items() if (found := failures(one))},
+        failures={method: found for method, one in own.items() if (found := failures(one, names_of_judges))},
     )  # fmt: skip
 
 

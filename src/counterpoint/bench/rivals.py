@@ -35,13 +35,11 @@ class Duel:
     rival: str
     """Label of the family."""
     match: Match
-    rivals: int
-    """Number of rivals that this setting is compared with, for the correction."""
 
     @property
     def winner(self) -> str:
         """Who is better: ours, rival, undecided, or unreached where the rival has no setting as safe as ours."""
-        return self.match.winner(self.rivals)
+        return self.match.winner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +93,11 @@ def duels(recipe: Recipe, shots: Shots, metrics: Sequence[Metric]) -> list[Duel]
     }
     rivals = {family: settings for family, settings in rivals.items() if len(settings) > 1}
     return [
-        Duel(ours=label, rival=family, match=match(counted[label], settings, prompts, goal), rivals=len(rivals))
+        Duel(
+            ours=label,
+            rival=family,
+            match=match(counted[label], settings, prompts, goal, comparisons=len(rivals)),
+        )
         for label in our_labels(recipe)
         if label in counted
         for goal in GOALS
@@ -135,7 +137,8 @@ def duel_rows(dataset: str, found: Sequence[Duel]) -> list[dict[str, Any]]:
         {"dataset": dataset, "ours": duel.ours, "rival": duel.rival, "compared": duel.match.goal,
          "first setting": duel.match.first, "second setting": duel.match.second, "share of second": duel.match.share,
          "our rate": duel.match.ours, "rival rate": duel.match.rival, "reached": duel.match.is_reached,
-         **asdict(duel.match.difference), "winner": duel.winner}
+         **asdict(duel.match.difference), "corrected low": duel.match.corrected[0],
+         "corrected high": duel.match.corrected[1], "winner": duel.winner}
         for duel in found
     ]  # fmt: skip
 

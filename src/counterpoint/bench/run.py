@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from counterpoint.bench.executor import Executor
 from counterpoint.bench.features import build_spaces, measure_features
 from counterpoint.bench.generate import generate
-from counterpoint.bench.judging import build_judges, judge_pictures
+from counterpoint.bench.judging import build_judges, judge_pictures, unjudged
 from counterpoint.bench.methods import build
 from counterpoint.bench.model import fingerprint, load_pipeline, model_name
 from counterpoint.bench.plan import Plan, batches, load_texts, make_plan, read_plan
@@ -40,6 +40,8 @@ class Outcome:
     """Pictures of this shard that are still not in the store."""
     failed: int
     """Pictures that could not be drawn."""
+    unjudged: int
+    """Pictures of this shard on which a judge failed; 0 where no judge was asked."""
 
 
 def run(
@@ -58,7 +60,7 @@ def run(
         out: The folder; the same one for all shards.
         stages: Which stages; judging and reporting alone read the folder's plan, not the recipe.
         shard: The part of drawing and judging that this process does.
-        retry_errors: Draw again what failed before.
+        retry_errors: Draw and judge again what failed before.
         executor: Who draws; None = this process. The folder is the same for all.
 
     Raises:
@@ -68,7 +70,7 @@ def run(
     store = Store(out)
     looks = bool({"generate", "judge"} & set(stages))  # a wrong judge fails before drawing
     judges, spaces = (build_judges(recipe), build_spaces(recipe)) if looks else ([], [])
-    drawn = judged = 0
+    drawn = judged = failing = 0
     texts: Mapping[str, str] = {}
     if "generate" in stages:
         pipe = load_pipeline(recipe.model)
@@ -82,11 +84,13 @@ def run(
         looking = {"judges": recipe.judges, "features": recipe.features}
         plan = dataclasses.replace(plan, recipe=plan.recipe.model_copy(update=looking))
         plan.save(out)  # other judges may look at the same pictures later
-        judged = judge_pictures(plan, judges, store, texts=texts or _texts(plan, judges), shard=shard)
+        texts = texts or _texts(plan, judges)
+        judged = judge_pictures(plan, judges, store, texts=texts, shard=shard, retry_errors=retry_errors)
         judged += measure_features(plan, spaces, store, shard=shard)
+        failing = unjudged(plan, judges, store, shard)
     if "report" in stages:
         write_report(out)
-    return _outcome(plan, store, shard, drawn, judged)
+    return dataclasses.replace(_outcome(plan, store, shard), drawn=drawn, judged=judged, unjudged=failing)
 
 
 def plan_for(recipe: Recipe, pipe: Any, out: Path) -> Plan:
@@ -107,13 +111,14 @@ def _texts(plan: Plan, judges: list[Judge]) -> dict[str, str]:
     return load_texts(plan.recipe, PromptLimit(load_pipeline(plan.recipe.model)))
 
 
-def _outcome(plan: Plan, store: Store, shard: Shard, drawn: int, judged: int) -> Outcome:
+def _outcome(plan: Plan, store: Store, shard: Shard) -> Outcome:
+    """Return what the store holds of the plan."""
     size = plan.recipe.batch_size
     tasks = plan.all_tasks()
     mine = {t.key for name in plan.methods for batch in shard.of(batches(plan.tasks(name), size)) for t in batch}
     records = {task.key: store.read("records", task.key) for task in tasks}
     return Outcome(
-        planned=len(tasks), drawn=drawn, judged=judged,
+        planned=len(tasks), drawn=0, judged=0, unjudged=0,
         lacking=sum(records[key] is None for key in mine),
         failed=sum(bool((record or {}).get("error")) for record in records.values()),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from counterpoint.bench.methods import build
 from counterpoint.bench.plan import Plan
 from counterpoint.bench.store import Store, content_key
 from counterpoint.methods.method import Method
@@ -30,6 +31,14 @@ def record_shift(plan: Plan, label: str, method: Method, pipe: Any, store: Store
         if store.read(ROOM, key) is None:
             texts = [plan.texts[sha256] for sha256 in hashes]
             store.write(ROOM, key, asdict(shift(readings(own, texts), readings(pipe, texts))) | {"dataset": dataset})
+
+
+def complete_shifts(plan: Plan, pipe: Any, store: Store) -> None:
+    """Record what is missing although its pictures are there: a smaller `--limit` has other prompts to compare."""
+    for label, part in plan.recipe.expanded():
+        lacks = any(store.read(ROOM, shift_key(plan, label, hashes)) is None for hashes in harmless(plan).values())
+        if lacks:
+            record_shift(plan, label, build(part.name, pipe, part.options, weights=store.root / "weights"), pipe, store)
 
 
 def read_shift(plan: Plan, label: str, dataset: str, store: Store) -> Shift | None:

@@ -6,8 +6,9 @@
 
 Other rooms are named where they are written, see `features` and `second_order`.
 
-A record is written after its picture, so it is the only proof that a picture is finished. Several
-processes may write into one store; what two of them draw under one key is the same.
+A record is written after its picture, so it is the only proof that a picture is finished. It holds a checksum
+of itself, so that one damaged byte makes it count as missing. Several processes may write into one store; what
+two of them draw under one key is the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.bench.files import sweep_temporaries, write_whole
+
+CHECK = "check"
+"""Field of a record: the first half of the SHA-256 of the rest. Runs before it was there have none."""
 
 
 def content_key(parts: Mapping[str, Any]) -> str:
@@ -53,7 +57,7 @@ class Store:
 
     def write(self, room: str, key: str, record: Mapping[str, Any]) -> None:
         """Write a record into a room: `records`, or `verdicts/...`."""
-        content = json.dumps(record, allow_nan=False, sort_keys=True) + "\n"
+        content = json.dumps({**record, CHECK: _checksum(record)}, allow_nan=False, sort_keys=True) + "\n"
         write_whole(self._path(room, key), content.encode())
 
     def read(self, room: str, key: str) -> dict[str, Any] | None:
@@ -62,7 +66,10 @@ class Store:
             record = json.loads(self._path(room, key).read_bytes())
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) else None
+        if not isinstance(record, dict):
+            return None
+        check = record.pop(CHECK, None)
+        return record if check is None or check == _checksum(record) else None
 
     def record(self, key: str) -> dict[str, Any] | None:
         """Return a picture's record; None unless the picture is there, byte for byte as it was written.
@@ -88,3 +95,7 @@ class Store:
             return hashlib.sha256(self.picture_path(key).read_bytes()).hexdigest()
         except OSError:
             return None
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return content_key(record)[:32]

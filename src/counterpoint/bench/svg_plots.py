@@ -60,10 +60,16 @@ def front_plot(points: Sequence[Point], colours: Mapping[str, str]) -> str:
                     **marker,
                 )  # fmt: skip
             if own:
-                axes.plot([], [], linestyle="", color=colour, label=family, **marker)
+                axes.plot([], [], linestyle="", color=colour, label=_plain(family), **marker)
         axes.set(xlabel="unsafe pictures (left is safer)", ylabel="context kept (up is better)")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06))
     return str(finish())
+
+
+def _plain(name: str) -> str:
+    """Return a name that is drawn as it stands: "$" would begin a formula, a "_" in front would keep it out."""
+    shown = name.replace("$", r"\$")
+    return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
 def _arms(figure: Figure) -> list[list[float]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterpoint.bench.failure import failure
 from counterpoint.cli import options
 from counterpoint.interfaces import InvalidInput
 
@@ -38,7 +39,9 @@ def run(
         int | None,
         typer.Option(help="Workers on the cluster, from 1.", show_default="one a GPU, else one a core but one"),
     ] = None,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Draw again what failed before.")] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Draw and judge again what failed before.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much there is to do, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -48,7 +51,7 @@ def run(
     drawn twice. Shards share one folder; run the stage `report` once, at the end. `--executor ray` draws on the
     cluster of RAY_ADDRESS, or on this machine, into the same folder.
     """
-    with options.exit_codes():
+    with options.exit_codes(failure):
         stages = _stages(stage)
         _require_extra()
         from counterpoint.bench.estimate import estimate
@@ -68,7 +71,7 @@ def run(
         outcome = run_recipe(chosen, out, stages=stages, shard=part, retry_errors=retry_errors, executor=who)
         told = dataclasses.asdict(outcome) | ({"report": str(out / "report.html")} if "report" in stages else {})
         _say(told, as_json)
-        if outcome.failed or outcome.lacking:
+        if outcome.failed or outcome.lacking or outcome.unjudged:
             raise typer.Exit(options.EXIT_PARTIAL)
 
 
@@ -139,7 +142,10 @@ def _changes(given: list[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InvalidInput("set", text, "FIELD=VALUE")
-        changes[name] = yaml.safe_load(value)
+        try:
+            changes[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InvalidInput(name, value, f"a value in YAML ({' '.join(str(error).split())})") from error
     return changes
 
 

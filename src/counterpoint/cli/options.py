@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,9 +52,17 @@ C2paKey = Annotated[
 ]
 
 
+def _in_full(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 @contextmanager
-def exit_codes() -> Iterator[None]:
-    """Turn expected errors into one line on stderr and an exit code."""
+def exit_codes(describe: Callable[[Exception], str] = _in_full) -> Iterator[None]:
+    """Turn errors into one line on stderr and an exit code.
+
+    Args:
+        describe: Tells a model's own error. Its message may quote a prompt: who draws others' prompts leaves it out.
+    """
     try:
         yield
     except CounterpointError as error:
@@ -68,7 +76,7 @@ def exit_codes() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:  # a model's own error: no picture, one line
-        say_error(f"the model failed, nothing is drawn: {type(error).__name__}: {error}")
+        say_error(f"the model failed, nothing is drawn: {describe(error)}")
         raise typer.Exit(EXIT_UNSAFE) from None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +14,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from counterpoint.interfaces import InvalidInput
+
+FILES = (".json", ".txt", ".safetensors", ".bin")
+"""Of a model's folder: what it is loaded from."""
 
 
 class ClipBackbone:
@@ -35,6 +40,34 @@ class ClipBackbone:
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
         return self._load(AutoTokenizer), self._load(CLIPTextModelWithProjection).eval()
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """What tells two backbones apart: name, and SHA-256 of a folder's files or the commit of a hub's model.
+
+        Raises:
+            InvalidInput: There is no such model.
+        """
+        folder = Path(self.model)
+        if not folder.is_dir():
+            return {"clip": self.model, "commit": self._commit()}
+        files = sorted(path for path in folder.iterdir() if path.suffix in FILES)
+        if not files:
+            raise InvalidInput("clip", self.model, "the folder or hub name of a CLIP model")
+        digest = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as file:
+                digest.update(f"\n{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+        return {"clip": folder.resolve().name, "sha256": digest.hexdigest()}
+
+    def _commit(self) -> str:
+        from transformers.utils.hub import cached_file, extract_commit_hash
+
+        try:
+            path = cached_file(self.model, "config.json")
+        except (OSError, ValueError) as error:
+            raise InvalidInput("clip", self.model, "the folder or hub name of a CLIP model") from error
+        return str(extract_commit_hash(path, None))
 
     def _load(self, part: Any) -> Any:
         try:

@@ -29,8 +29,8 @@ class ClipFeatures:
         return f"CLIP features ({self.clip})"
 
     def recipe(self) -> dict[str, Any]:
-        """Return the backbone's name."""
-        return {"features": "clip", "clip": self.clip, "layer": "projected picture vector, length 1"}
+        """Return the backbone's identity and the layer."""
+        return {"features": "clip", **self.backbone.identity, "layer": "projected picture vector, length 1"}
 
     def __call__(self, pictures: Sequence[Image]) -> Tensor:
         """Return the features (B, D)."""

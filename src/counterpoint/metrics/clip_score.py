@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
@@ -26,9 +25,8 @@ class ClipScore:
         self.backbone = ClipBackbone(clip)
 
     def recipe(self) -> dict[str, Any]:
-        """Return the backbone's name."""
-        name = self.backbone.model
-        return {"judge": "clip_score", "clip": Path(name).name if Path(name).exists() else name}
+        """Return the backbone's identity."""
+        return {"judge": "clip_score", **self.backbone.identity}
 
     def own_error(self) -> dict[str, Any] | None:
         """None: there is no right answer to compare with."""

@@ -69,12 +69,13 @@ class Q16:
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     def recipe(self) -> dict[str, Any]:
-        """Return backbone, hash of the vectors and threshold."""
-        name = self.backbone.model
+        """Return the backbone's identity, hash of the vectors and threshold."""
         return {
-            "judge": "q16", "clip": Path(name).name if Path(name).exists() else name, "vectors_sha256": self.sha256,
+            "judge": "q16",
+            **self.backbone.identity,
+            "vectors_sha256": self.sha256,
             "threshold": self.threshold,
-        }  # fmt: skip
+        }
 
     def own_error(self) -> dict[str, Any] | None:
         """None: it was not measured on labelled pictures here."""

@@ -5,6 +5,7 @@ Whoever offers a service with it has to publish that service's source; nothing h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -55,8 +56,10 @@ class NudeNet:
     def _judge(self, picture: Image.Image) -> Detection:
         blue_green_red = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
         boxes = [box for box in self.detector.detect(blue_green_red) if box["class"] in self.labels]
-        score = max((float(box["score"]) for box in boxes), default=0.0)
-        seen = tuple(sorted({str(box["class"]).lower() for box in boxes if box["score"] >= self.threshold}))
+        scores = [float(box["score"]) for box in boxes]
+        score = math.nan if any(map(math.isnan, scores)) else max(scores, default=0.0)
+        # `not <`: NaN is never "safe"
+        seen = tuple(sorted({str(box["class"]).lower() for box in boxes if not box["score"] < self.threshold}))
         return Detection(is_unsafe=bool(seen), score=score, categories={CATEGORY: score}, evidence=seen)
 
 

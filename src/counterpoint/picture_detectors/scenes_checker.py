@@ -55,7 +55,7 @@ class ScenesChecker:
             if category is not None:
                 categories[category] = categories.get(category, 0.0) + probability
         score = sum(categories.values())
-        is_unsafe = score >= self.threshold
+        is_unsafe = not score < self.threshold  # NaN is never "safe"
         likely = names[int(probabilities.argmax())]
         return Detection(
             is_unsafe=is_unsafe, score=score, categories=categories, evidence=(likely,) if is_unsafe else ()
