@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import socket
+import time
 from typing import Any
 
 import httpx2 as httpx
@@ -20,8 +23,8 @@ AUTH = {"Authorization": f"Bearer {KEY}"}
     [
         ("n", {"n": 0}), ("n", {"n": 11}), ("n", {"n": True}), ("n", {"n": 1.5}), ("n", {"n": "2"}),
         ("n", {"n": 10**400}), ("size", {"size": "16"}), ("size", {"size": "17x16"}), ("size", {"size": "4096x4096"}),
-        ("size", {"size": "0x16"}), ("seed", {"seed": -1}), ("seed", {"seed": 2**53}),
-        ("seed", {"seed": 2**53 - 1, "n": 2}), ("num_inference_steps", {"num_inference_steps": 101}),
+        ("size", {"size": "0x16"}), ("seed", {"seed": -1}), ("seed", {"seed": 2**32}),
+        ("seed", {"seed": 2**32 - 1, "n": 2}), ("num_inference_steps", {"num_inference_steps": 101}),
         ("num_inference_steps", {"num_inference_steps": 0}), ("guidance_scale", {"guidance_scale": 31}),
         ("guidance_scale", {"guidance_scale": -0.5}), ("prompt", {"prompt": ""}), ("prompt", {"prompt": " \n"}),
         ("prompt", {"prompt": None}), ("prompt", {"prompt": ["a"]}), ("prompt", {"prompt": "a" * 4001}),
@@ -32,7 +35,9 @@ AUTH = {"Authorization": f"Bearer {KEY}"}
         ("response_format", {"response_format": "url"}), ("quality", {"quality": "hd"}),
         ("background", {"background": "transparent"}), ("moderation", {"moderation": "low"}),
         ("stream", {"stream": "yes"}), ("n", {"stream": True, "n": 2}), ("partial_images", {"partial_images": 1}),
-        ("partial_images", {"stream": True, "partial_images": 4}), ("user", {"user": "a" * 513}),
+        ("partial_images", {"stream": True, "partial_images": 4}),
+        ("partial_images", {"stream": True, "partial_images": 1}),
+        ("safety.on_unsafe", {"safety": {"on_unsafe": "block"}}), ("user", {"user": "a" * 513}),
         ("safety", {"safety": 0.5}), ("safety.safety", {"safety": {"safety": 1.5}}),
         ("safety.safety", {"safety": {"safety": "extreme"}}), ("safety.on_unsafe", {"safety": {"on_unsafe": "ask"}}),
         ("safety.safe_prompt", {"safety": {"safe_prompt": " "}}), ("safety.level", {"safety": {"level": 1}}),
@@ -87,6 +92,44 @@ def test_the_body_is_bounded_whatever_its_length_says(server: Running) -> None:
     for content in (b"a" * (most + 1), iter([b"a" * 2**20] * (most // 2**20 + 1))):  # the second is sent in chunks
         answer = server.post("/v1/images/generations", content=content, headers=AUTH)
         assert answer.status_code == 413 and str(most) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "content"),
+    [
+        ("/v1/moderations", "input", b'{"input":[' + b"1," * 4_000_000 + b"1]}"),
+        ("/v1/moderations", "input", b'{"input":[' + b'{"type":"x"},' * 700_000 + b"1]}"),
+        ("/v1/moderations", "input", b'{"input":[' + b'"a",' * 2_000_000 + b'"a"]}'),
+        (
+            "/v1/images/generations", "a0",
+            b'{"prompt":"a",' + b",".join(b'"a%d":1' % key for key in range(700_000)) + b"}",
+        ),
+        (
+            "/v1/images/generations", "safety.a0",
+            b'{"prompt":"a","safety":{' + b",".join(b'"a%d":1' % key for key in range(700_000)) + b"}}",
+        ),
+        (
+            "/beta/litellm_basic_guardrail_api", "texts.0",
+            b'{"input_type":"request","texts":[' + b"1," * 4_000_000 + b"1]}",
+        ),
+    ],
+)  # fmt: skip
+def test_a_long_wrong_body_costs_one_error(server: Running, path: str, param: str, content: bytes) -> None:
+    """Else one error is built for each part, for minutes, and nobody else is answered meanwhile."""
+    started = time.monotonic()
+    answer = server.post(path, content=content, headers={**AUTH, "Content-Type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["error"]["param"] == param
+    assert time.monotonic() - started < 20
+
+
+def test_headers_are_bounded_before_anybody_asks_for_a_key(server: Running) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection, contextlib.suppress(OSError):
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        for _ in range(64):
+            connection.sendall(b"a" * 2**16)
+        connection.settimeout(5)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+    assert server.get("/version").status_code == 200
 
 
 def test_unknown_routes_and_methods_answer_in_the_same_shape(server: Running) -> None:

@@ -15,10 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
-from counterpoint.interfaces import Detection
+from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.pipeline import SafePipeline
 from counterpoint.provenance.inspection import inspect_file
 from counterpoint.server.config import Settings
+from counterpoint.server.policy import plan_of
+from counterpoint.server.schemas import ImageRequest
 from tests.server.conftest import MILD, RISKY, Running, pictures_of, running
 
 
@@ -37,7 +39,7 @@ def test_the_official_client_gets_pictures_and_reports(server: Running) -> None:
         assert Image.open(io.BytesIO(content)).size == (16, 16)
     assert answer.model_extra is not None
     assert answer.model_extra["settings"] == {
-        "seed": 7, "num_inference_steps": 2, "guidance_scale": 3.0, "safety": 0.75, "on_unsafe": "steer",
+        "seed": 7, "num_inference_steps": 2, "guidance_scale": 3.0, "safety": 0.75, "on_unsafe": None,
         "on_unsafe_prompt": "steer",
     }  # fmt: skip
 
@@ -109,7 +111,10 @@ def test_blocked_pictures_leave_their_place_empty(tiny: Callable[[str], Any]) ->
 
 
 def test_callers_can_only_tighten(tiny: Callable[[str], Any]) -> None:
-    with running(tiny, min_safety=0.5, safety=0.6, on_unsafe="blur", on_unsafe_prompt="block") as server:
+    from tests.server.test_faults import Looker, wrap_with
+
+    operator: dict[str, Any] = {"min_safety": 0.5, "safety": 0.6, "on_unsafe": "blur", "on_unsafe_prompt": "block"}
+    with running(tiny, wrap=wrap_with(Looker()), **operator) as server:
         for wrong, param in (
             ({"safety": 0.49}, "safety.safety"),
             ({"safety": "off"}, "safety.safety"),
@@ -121,6 +126,37 @@ def test_callers_can_only_tighten(tiny: Callable[[str], Any]) -> None:
         told = server.draw(MILD, safety={"safety": 0.5, "on_unsafe": "steer"}).json()["settings"]
         assert (told["safety"], told["on_unsafe"], told["on_unsafe_prompt"]) == (0.5, "steer", "block")
         assert server.draw(MILD).json()["settings"]["safety"] == 0.6
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_happens_to_unsafe_pictures_is_not_promised_where_nobody_looks(server: Running, stream: bool) -> None:
+    for on_unsafe in ("steer", "block"):
+        answer = server.draw(MILD, stream=stream, safety={"on_unsafe": on_unsafe})
+        error = answer.json()["error"]
+        assert answer.status_code == 400 and error["param"] == "safety.on_unsafe"
+        assert "no picture detector" in error["message"] and on_unsafe in error["message"]
+    assert server.draw(MILD, stream=stream, safety={"on_unsafe": None}).status_code == 200
+
+
+@pytest.mark.parametrize("n", [1, 10])
+def test_the_seeds_of_a_request_are_drawn_from_those_that_do_not_repeat(
+    monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    """torch's generator of a CPU looks at 32 bits of a seed: beyond, noise comes again."""
+    noises = [torch.randn(4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 2**32, 2**32 - 1)]
+    assert torch.equal(noises[0], noises[1]) and not torch.equal(noises[0], noises[2])
+    monkeypatch.setattr("counterpoint.server.policy.secrets.randbelow", lambda below: below - 1)  # the largest there is
+    plan = plan_of(ImageRequest(prompt=MILD, n=n), Settings())
+    assert plan.seed + n - 1 == 2**32 - 1
+    plan = plan_of(ImageRequest(prompt=MILD, n=n, seed=2**32 - n), Settings())
+    assert plan.seed + n - 1 == 2**32 - 1
+    with pytest.raises(InvalidInput, match="seed"):
+        plan_of(
+            ImageRequest(prompt=MILD, n=n, seed=2**32 - n + 1)
+            if n > 1
+            else ImageRequest.model_construct(prompt=MILD, n=n, seed=2**32),
+            Settings(),
+        )
 
 
 def test_an_idempotency_key_draws_once(server: Running) -> None:

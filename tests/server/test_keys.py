@@ -45,7 +45,9 @@ def _leaves(routes: Any) -> Iterator[APIRoute]:
     [
         {}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY},
         {"Authorization": f"Basic {KEY}"}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": f"Bearer {KEY[:-1]}"},
-        {"api-key": KEY}, {"Host": "livez", "Authorization": "Bearer wrong"}, {"Host": "127.0.0.1/livez?"},
+        {"api-key": KEY}, {"x-api-key": "wrong"}, {"x-api-key": ""}, {"x-api-key": f"Bearer {KEY}"},
+        {"x-api-key": KEY, "Authorization": "Bearer wrong"}, {"x-api-key": KEY, "Authorization": f"Basic {KEY}"},
+        {"Host": "livez", "Authorization": "Bearer wrong"}, {"Host": "127.0.0.1/livez?"},
     ],
 )  # fmt: skip
 def test_every_route_but_livez_asks_for_a_key(
@@ -57,6 +59,10 @@ def test_every_route_but_livez_asks_for_a_key(
             assert answer.status_code == 200
         else:
             assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key", (method, path)
+
+
+def test_the_key_opens_as_litellm_sends_it(server: Running) -> None:
+    assert server.get("/version", headers={"X-API-Key": KEY}).status_code == 200
 
 
 def test_the_key_opens(server: Running) -> None:
@@ -149,6 +155,15 @@ def test_a_floor_alone_lifts_the_default(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings(min_safety=0.1).safety == 0.5
     with pytest.raises(InvalidInput, match="safety"):
         load_settings(safety=0.5)
+
+
+@pytest.mark.parametrize("limit", ["max_queue", "max_per_key"])
+def test_what_can_never_be_accepted_is_not_allowed(limit: str) -> None:
+    with pytest.raises(InvalidInput) as wrong:
+        load_settings(**{limit: 3}, max_n=4)
+    assert wrong.value.field == "max_n" and wrong.value.allowed.startswith("1..3")
+    assert load_settings(**{limit: 3}, max_n=3).max_n == load_settings(**{limit: 3}).max_n == 3
+    assert load_settings().max_n == 10
 
 
 def test_the_key_of_the_documentation_opens_nothing() -> None:

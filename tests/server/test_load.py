@@ -88,8 +88,11 @@ def test_a_full_queue_answers_503_and_says_when_to_come_again(tiny: Callable[[st
         brake = Brake(server)
         _, first = send(server, 1)
         until(lambda: brake.steps)  # one is being drawn
-        assert server.draw(MILD, n=4).json()["error"]["code"] == "queue_full"  # n counts n pictures
-        _, waiting = send(server, 3)
+        _, waiting = send(server, 1)
+        until(lambda: len(server.service.workers["tiny"].queue) == 1)
+        assert server.draw(MILD, n=3).json()["error"]["code"] == "queue_full"  # n counts n pictures
+        _, more = send(server, 2)
+        waiting += more
         until(lambda: len(server.service.workers["tiny"].queue) == 3)
         refused = server.draw(MILD)
         assert refused.status_code == 503 and 1 <= int(refused.headers["retry-after"]) <= 60

@@ -17,7 +17,7 @@ from counterpoint.gate_settings import fit_gate
 from counterpoint.pipeline import SafePipeline
 from counterpoint.server.config import load_settings
 from counterpoint.server.errors import ApiError
-from counterpoint.server.moderation import COUNTERPARTS
+from counterpoint.server.moderation import COUNTERPARTS, OPENAI_CATEGORIES
 from tests.server.conftest import running
 from tests.server.test_faults import Looker, wrap_with
 
@@ -33,7 +33,7 @@ def test_the_examples_run(tiny: Callable[[str], Any]) -> None:
     (command,) = (block for block in blocks("bash") if block.startswith("curl"))
     (code,) = blocks("python")
     (safety,) = blocks("json")
-    with running(tiny, steps=2, min_safety=0.5) as server:
+    with running(tiny, steps=2, min_safety=0.5, wrap=wrap_with(Looker())) as server:
         if shutil.which("curl") is None:
             pytest.skip("no curl on this machine")
         done = subprocess.run(
@@ -83,3 +83,5 @@ def test_all_error_codes_and_categories_are_documented() -> None:
     assert not [code for code in codes if f"`{code}`" not in PAGE]
     for ours, theirs in COUNTERPARTS.items():
         assert re.search(rf"\|.*{ours}.*\| {theirs} \|", PAGE), ours
+    (never,) = re.findall(r"^\| none \| (.*?) \|", PAGE, flags=re.MULTILINE)
+    assert set(never.split(", ")) == set(OPENAI_CATEGORIES) - set(COUNTERPARTS.values())

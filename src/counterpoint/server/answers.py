@@ -19,19 +19,22 @@ from counterpoint.server.policy import Plan
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from counterpoint.pipeline import SafePipeline
 
 SCORE_DIGITS = 2
 """Digits of scores in files."""
 
 
-def answer(plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Marking, pipe: Any) -> dict[str, Any]:
+def answer(
+    plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Marking, safe: SafePipeline
+) -> dict[str, Any]:
     """Return the answer's body; a blocked picture's place holds no picture, and its reason.
 
     Args:
         plan: What was asked for.
         drawn: Pictures and reports, in the order of their seeds.
         marking: How pictures are marked.
-        pipe: The pipeline that drew them.
+        safe: The pipeline that drew them.
 
     Raises:
         ApiError: All pictures were blocked.
@@ -42,7 +45,7 @@ def answer(plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Mar
     if all(report.action == "blocked" for report in reports):
         raise blocked("output", _categories(reports), "The picture check refused what was drawn.")
     width, height = drawn[0][0].size
-    settings = plan.settings
+    settings, pipe = plan.settings, safe.pipe
     return {
         "created": int(time.time()),
         "data": [
@@ -56,7 +59,7 @@ def answer(plan: Plan, drawn: Sequence[tuple[Image, SafetyReport]], marking: Mar
         "model": plan.model,
         "settings": {
             "seed": plan.seed, "num_inference_steps": settings.steps, "guidance_scale": _guidance(plan, pipe),
-            "safety": settings.safety, "on_unsafe": settings.on_unsafe,
+            "safety": settings.safety, "on_unsafe": settings.on_unsafe if safe.picture_detectors else None,
             "on_unsafe_prompt": "block" if plan.blocks_prompt else "steer",
             **({"strength": settings.strength} if plan.is_edit else {}),
         },

@@ -21,6 +21,8 @@ OPEN_PATHS = frozenset({"/livez"})
 class Auth:
     """Let requests with a known key pass; sets `scope["state"]["caller"]`, the key's hash.
 
+    The key comes as `Authorization: Bearer KEY`, or as `x-api-key: KEY` where there is no such header.
+
     Args:
         app: What comes next.
         keys: Known keys; none = no key is asked for.
@@ -41,6 +43,8 @@ class Auth:
 
     def _check_key(self, scope: Scope) -> ApiError | None:
         scheme, _, key = _header(scope, b"authorization").partition(b" ")
+        if not scheme:  # how LiteLLM sends the key of a guardrail
+            scheme, key = b"bearer", _header(scope, b"x-api-key")
         digest = hashlib.sha256(key.strip()).digest()
         # All keys are compared, whichever fits: no early exit.
         fits = [hmac.compare_digest(digest, known) for known in self.digests]

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from PIL.Image import Image
 
 from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.server.fulfil import ClientGone, while_wanted
 from counterpoint.server.gate_thread import GateThread
 from counterpoint.server.moderation import InputType, moderation_result, nearest_categories
-from counterpoint.server.schemas import GuardrailRequest, ImagePart, ModerationRequest, TextPart
+from counterpoint.server.schemas import (
+    MOST_INPUTS,
+    GuardrailRequest,
+    ImagePart,
+    ModerationRequest,
+    TextPart,
+    is_readable,
+)
 from counterpoint.server.sent_pictures import decode_picture
 from counterpoint.server.service import Service
 
-OPENAI_NAMES = ("omni-moderation-latest", "text-moderation-latest")
+OPENAI_NAMES = (
+    "omni-moderation-latest",
+    "omni-moderation-2024-09-26",
+    "text-moderation-latest",
+    "text-moderation-stable",
+)
 """What OpenAI's clients name as the model unless told otherwise: the first model's gate answers."""
-MOST_INPUTS = 32
 
 
 def checks_router(service: Service) -> APIRouter:
@@ -27,37 +40,63 @@ def checks_router(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.post("/v1/moderations")
-    async def moderate(request: Request, body: ModerationRequest) -> dict[str, Any]:
-        gate = service.gate(None if body.model in OPENAI_NAMES else body.model)
-        results = [moderation_result(parts) for parts in await _judge_inputs(service, gate, body)]
-        request.state.log = {"n": len(results)}
-        return {
-            "id": f"modr-{secrets.token_hex(12)}",
-            "model": body.model or next(iter(service.workers)),
-            "results": results,
-        }
+    async def moderate(request: Request, body: ModerationRequest) -> Response:
+        return await _answer(service, request, lambda: _moderate(service, request, body))
 
     @router.post("/beta/litellm_basic_guardrail_api")
-    async def guardrail(request: Request, body: GuardrailRequest) -> dict[str, Any]:
-        texts, images = [text for text in body.texts or [] if text.strip()], body.images or []
-        request.state.log = {"n": len(texts) + len(images)}
-        gate = service.gate()
-        if images and not gate.looks_at_pictures:
-            return _refusal("pictures cannot be checked: no picture detector is configured")
-        try:
-            _check_count("texts", texts)
-            _check_count("images", images)
-            detections = await gate.read(texts, "texts") if texts else []
-            load = [_picture("images", image, service, bare=True) for image in images]
-            detections += await gate.look(load) if load else []
-        except InvalidInput as error:  # what cannot be read is not let through
-            return _refusal(f"{error.field} cannot be checked: allowed: {error.allowed}")
-        found = sorted({name for one in detections if one.is_unsafe for name in nearest_categories(one)})
-        if any(one.is_unsafe for one in detections):
-            return _refusal(f"unsafe: {', '.join(found) or 'no category'}")
-        return {"action": "NONE"}
+    async def guardrail(request: Request, body: GuardrailRequest) -> Response:
+        return await _answer(service, request, lambda: _guard(service, request, body))
 
     return router
+
+
+async def _answer(
+    service: Service, request: Request, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+) -> Response:
+    """Answer a check: so many for each key, within the deadline, and only while somebody waits."""
+    try:
+        with service.checks.hold(getattr(request.state, "caller", ""), 1):
+            body = await while_wanted(work(), request.state.gone, service.settings.deadline_seconds)
+    except ClientGone:
+        request.state.abandoned = True
+        return Response(status_code=499)
+    return JSONResponse(body)
+
+
+async def _moderate(service: Service, request: Request, body: ModerationRequest) -> dict[str, Any]:
+    gate = service.gate(None if body.model in OPENAI_NAMES else body.model)
+    results = [moderation_result(parts) for parts in await _judge_inputs(service, gate, body)]
+    request.state.log = {"n": len(results)}
+    return {
+        "id": f"modr-{secrets.token_hex(12)}",
+        "model": body.model or next(iter(service.workers)),
+        "results": results,
+    }
+
+
+async def _guard(service: Service, request: Request, body: GuardrailRequest) -> dict[str, Any]:
+    given, calls, images = body.texts or [], body.tool_calls or [], body.images or []
+    request.state.log = {"n": len(given) + len(calls) + len(images)}
+    gate = service.gate()
+    if images and not gate.looks_at_pictures:
+        return _refusal("pictures cannot be checked: no picture detector is configured")
+    try:
+        _check_count("texts", given)
+        _check_count("images", images)
+        _check_count("tool_calls", calls)
+        texts = [text for text in (*given, *map(_arguments, calls)) if text.strip()]
+        _check_lengths("texts", texts, service)
+        if not all(map(is_readable, texts)):
+            raise InvalidInput("texts", "a text", "text in Unicode, without NUL")
+        detections = await gate.read(texts, "texts") if texts else []
+        load = [_picture("images", image, service, bare=True) for image in images]
+        detections += await gate.look(load) if load else []
+    except InvalidInput as error:  # what cannot be read is not let through
+        return _refusal(f"{error.field} cannot be checked: allowed: {error.allowed}")
+    found = sorted({name for one in detections if one.is_unsafe for name in nearest_categories(one)})
+    if any(one.is_unsafe for one in detections):
+        return _refusal(f"unsafe: {', '.join(found) or 'no category'}")
+    return {"action": "NONE"}
 
 
 async def _judge_inputs(
@@ -65,12 +104,8 @@ async def _judge_inputs(
 ) -> list[list[tuple[InputType, Detection]]]:
     """Return the verdicts on each input; a list of parts is one input, a list of texts as many as it has."""
     given = [body.input] if isinstance(body.input, str) else body.input
-    _check_count("input", given)
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, (str, TextPart))]
-    for text in texts:
-        if len(text) > service.settings.max_prompt_chars:
-            most = service.settings.max_prompt_chars
-            raise InvalidInput("input", f"{len(text)} characters", f"texts of at most {most} characters")
+    _check_lengths("input", texts, service)
     pictures = [part.image_url.url for part in given if isinstance(part, ImagePart)]
     if pictures and not gate.looks_at_pictures:
         raise InvalidInput("input", "image_url", "texts; this server has no picture detector")
@@ -83,11 +118,28 @@ async def _judge_inputs(
 
 
 def _check_count(field: str, given: Sequence[object]) -> None:
-    if not (field != "input" or given) or len(given) > MOST_INPUTS:
-        raise InvalidInput(field, f"{len(given)} parts", f"1..{MOST_INPUTS} parts")
+    if len(given) > MOST_INPUTS:
+        raise InvalidInput(field, f"{len(given)} parts", f"at most {MOST_INPUTS} parts")
 
 
-def _picture(field: str, text: str, service: Service, *, bare: bool = False) -> partial[Image]:
+def _arguments(call: object) -> str:
+    """Return what a tool is told, such as one that draws."""
+    match call:
+        case {"function": {"arguments": str(told)}}:
+            return told
+        case {"function": {"name": str(), **rest}} if "arguments" not in rest:
+            return ""
+    raise InvalidInput("tool_calls", "a call", "calls of functions, with arguments as a text")
+
+
+def _check_lengths(field: str, texts: Sequence[str], service: Service) -> None:
+    most = service.settings.max_prompt_chars
+    for text in texts:
+        if len(text) > most:
+            raise InvalidInput(field, f"{len(text)} characters", f"texts of at most {most} characters")
+
+
+def _picture(field: str, text: str, service: Service, *, bare: bool = False) -> partial[list[Image]]:
     return partial(decode_picture, field, text, max_pixels=service.settings.max_pixels, bare=bare)
 
 

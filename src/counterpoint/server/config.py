@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only with `api_keys`.")
     port: int = Field(8000, ge=0, le=65535, description="Port; 0 takes a free one.")
     api_keys: tuple[SecretStr, ...] = Field(
-        (), description=f"Keys that callers send as `Authorization: Bearer KEY`, at least {SHORTEST_KEY} characters."
+        (),
+        description="Keys that callers send as `Authorization: Bearer KEY` or `x-api-key: KEY`, "
+        f"at least {SHORTEST_KEY} characters.",
     )
     models: dict[str, str] = Field(
         {EMBEDDED: EMBEDDED}, min_length=1,
@@ -112,7 +114,9 @@ class Settings(BaseSettings):
     c2pa_key: Path | None = Field(None, description="PEM file with its private key (PKCS#8, no password).")
     steps: int = Field(30, ge=1, description="Denoising steps where the caller names none.")
     max_steps: int = Field(100, ge=1, description="Most denoising steps.")
-    max_n: int = Field(10, ge=1, description="Most pictures of one request.")
+    max_n: int = Field(
+        10, ge=1, description="Most pictures of one request; left out, no more than `max_queue` and `max_per_key` take."
+    )
     max_pixels: int = Field(1024 * 1024, ge=1, description="Most pixels of one picture, drawn or sent.")
     max_guidance_scale: float = Field(30.0, ge=0, description="Largest guidance scale.")
     max_prompt_chars: int = Field(
@@ -121,6 +125,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(10 * 2**20, ge=1024, description="Most bytes of one request.")
     max_queue: int = Field(32, ge=1, description="Most pictures that wait, per model; more is answered 503.")
     max_per_key: int = Field(16, ge=1, description="Most pictures that one key has under way; more is answered 429.")
+    max_checks_per_key: int = Field(
+        64, ge=1, description="Most moderations and guardrail checks that one key has under way; more is answered 429."
+    )
     max_batch: int = Field(4, ge=1, description="Most pictures that are drawn in one call; 1 draws each alone.")
     exact_seeds: bool = Field(
         True,
@@ -149,6 +156,11 @@ class Settings(BaseSettings):
             raise InvalidInput("safety", self.safety, f"{self.min_safety}..1, from min_safety")
         if self.steps > self.max_steps:
             raise InvalidInput("steps", self.steps, f"1..{self.max_steps}, up to max_steps")
+        room = min(self.max_queue, self.max_per_key)
+        if "max_n" not in self.model_fields_set:
+            object.__setattr__(self, "max_n", min(self.max_n, room))
+        if self.max_n > room:
+            raise InvalidInput("max_n", self.max_n, f"1..{room}, what max_queue and max_per_key take at once")
         if (self.c2pa_certificate is None) != (self.c2pa_key is None):
             raise InvalidInput("c2pa_key", self.c2pa_key, "together with c2pa_certificate, or neither")
         for path in self.gates:

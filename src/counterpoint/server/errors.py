@@ -126,4 +126,5 @@ def _from_schema(error: RequestValidationError) -> ApiError:
     if kind == "extra_forbidden":
         return ApiError(400, "unknown_parameter", f"{field}: no such parameter; leave it out", param=field)
     code = "missing_parameter" if kind == "missing" else "invalid_value"
-    return ApiError(400, code, f"{field}: {first['msg']}", param=field)
+    told = "allowed: one object" if kind == "model_type" else first["msg"].removeprefix("Value error, ")
+    return ApiError(400, code, f"{field}: {told}", param=field)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL.Image import Resampling
 
-from counterpoint.interfaces import SafetyReport
+from counterpoint.interfaces import InvalidInput, SafetyReport
 from counterpoint.server.answers import answer
 from counterpoint.server.config import Settings
 from counterpoint.server.editing import require
@@ -49,6 +49,8 @@ async def fulfil(service: Service, plan: Plan, on_partial: OnPartial | None = No
     """
     worker, gate = service.worker(plan.model), service.gate(plan.model)
     safe = require(worker.guard(plan.settings.task), plan.model)
+    if not gate.looks_at_pictures:
+        _check_unwatched(plan)
     detection = await gate.review(plan.prompt, plan.negative_prompt, plan.settings.safe_prompt)
     if detection.is_unsafe and plan.blocks_prompt:
         raise blocked("input", nearest_categories(detection), "The gate refused the prompt.")
@@ -58,7 +60,20 @@ async def fulfil(service: Service, plan: Plan, on_partial: OnPartial | None = No
         if verdict.is_unsafe:
             raise blocked("input", nearest_categories(verdict), "The picture check refused the picture that was sent.")
     drawn = await _draw(service, worker, _orders(plan, received, on_partial))
-    return await asyncio.to_thread(answer, plan, drawn, service.marking, safe.pipe)
+    return await asyncio.to_thread(answer, plan, drawn, service.marking, safe)
+
+
+def _check_unwatched(plan: Plan) -> None:
+    """Refuse what rests on a picture detector: without one it would be taken and not be done.
+
+    Raises:
+        InvalidInput: The caller names what happens to unsafe pictures, or asks for partial ones.
+    """
+    without = "this server has no picture detector (`picture_detectors`)"
+    if plan.asked_on_unsafe is not None:
+        raise InvalidInput("safety.on_unsafe", plan.asked_on_unsafe, f"left out: {without} that calls any unsafe")
+    if plan.partial_images:
+        raise InvalidInput("partial_images", plan.partial_images, f"0: {without} that could look at them")
 
 
 def receive(upload: Upload, plan: Plan, operator: Settings) -> Received:

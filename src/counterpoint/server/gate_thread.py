@@ -85,14 +85,17 @@ class GateThread:
         """
         return await self._run(lambda: self._read(texts, field))
 
-    async def look(self, load: Sequence[Callable[[], Image]]) -> list[Detection]:
+    async def look(self, load: Sequence[Callable[[], list[Image]]]) -> list[Detection]:
         """Return the picture detectors' verdicts on pictures that are decoded in this thread.
+
+        Args:
+            load: Each returns what one picture may look like; the worst of it counts.
 
         Raises:
             InvalidInput: A picture is refused.
             SafetyFailure: A detector failed.
         """
-        return await self._run(lambda: judge(self.safe.picture_detectors, [one() for one in load]))
+        return await self._run(lambda: [_worst(judge(self.safe.picture_detectors, one())) for one in load])
 
     async def receive(self, load: Callable[[], Received]) -> tuple[Received, Detection]:
         """Return a picture that is to be edited, decoded in this thread, and the picture detectors' verdict.
@@ -110,7 +113,7 @@ class GateThread:
         def work() -> tuple[Received, Detection]:
             received = load()
             verdicts = judge(self.safe.picture_detectors, [received.picture, received.image])
-            return received, max(verdicts, key=lambda verdict: verdict.is_unsafe)
+            return received, _worst(verdicts)
 
         return await self._run(work)
 
@@ -145,3 +148,7 @@ class GateThread:
         if not all(detection.is_finite for detection in detections):
             raise SafetyFailure("the gate gave a score that is not finite")
         return detections
+
+
+def _worst(verdicts: Sequence[Detection]) -> Detection:
+    return max(verdicts, key=lambda verdict: (verdict.is_unsafe, verdict.score))

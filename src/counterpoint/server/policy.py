@@ -34,6 +34,8 @@ class Plan:
     seed: int
     """Of the first picture; picture k has seed + k."""
     settings: picture_queue.Settings
+    asked_on_unsafe: OnUnsafe | None = None
+    """What the caller named; None = nothing, the operator's choice holds."""
     blocks_prompt: bool
     """Whether the request is refused where the gate engages."""
     file_format: FileFormat
@@ -72,7 +74,7 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
         prompt=_text("prompt", request.prompt, operator) or "",
         negative_prompt=_text("negative_prompt", request.negative_prompt, operator, may_be_empty=True),
         n=n,
-        seed=secrets.randbelow(2**32) if request.seed is None else request.seed,
+        seed=secrets.randbelow(LARGEST_SEED - n + 2) if request.seed is None else request.seed,
         settings=picture_queue.Settings(
             steps=_at_most("num_inference_steps", steps, operator.max_steps),
             guidance_scale=request.guidance_scale,
@@ -83,6 +85,7 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
             has_negative_prompt=bool(request.negative_prompt),
             alone=(operator.exact_seeds and request.seed is not None) or bool(partial_images),
         ),
+        asked_on_unsafe=safety.on_unsafe,
         blocks_prompt=_blocks(safety.on_unsafe_prompt, operator),
         file_format=request.output_format or "png",
         quality=90 if request.output_compression is None else request.output_compression,

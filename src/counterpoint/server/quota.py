@@ -1,4 +1,4 @@
-"""How many pictures each caller may have under way: one must not fill the queue for all."""
+"""How much each caller may have under way: one must not fill a queue for all."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from counterpoint.server.errors import ApiError
 
 
 class Quota:
-    """Counts pictures by caller; used from one event loop.
+    """Counts pictures, or what else is asked for, by caller; used from one event loop.
 
     Args:
-        max_pictures: Most pictures of one caller.
+        most: Most of them of one caller.
+        what: Their name, for messages.
     """
 
-    def __init__(self, max_pictures: int) -> None:
-        self.max_pictures = max_pictures
+    def __init__(self, most: int, what: str = "pictures") -> None:
+        self.most, self.what = most, what
         self._held: Counter[str] = Counter()
 
     @contextmanager
-    def hold(self, caller: str, pictures: int) -> Iterator[None]:
+    def hold(self, caller: str, count: int) -> Iterator[None]:
         """Hold places while the block runs.
 
         Raises:
             ApiError: The caller has too many.
         """
-        if self._held[caller] + pictures > self.max_pictures:
-            message = f"Too many pictures under way: allowed: {self.max_pictures} at a time"
+        if self._held[caller] + count > self.most:
+            message = f"Too many {self.what} under way: allowed: {self.most} at a time"
             raise ApiError(429, "rate_limit_exceeded", message, kind="rate_limit_error", retry_after=1)
-        self._held[caller] += pictures
+        self._held[caller] += count
         try:
             yield
         finally:
-            self._held[caller] -= pictures
+            self._held[caller] -= count
             if not self._held[caller]:
                 del self._held[caller]

@@ -42,6 +42,7 @@ def make_server(settings: Settings, service: Service) -> uvicorn.Server:
             create_app(service),
             host=settings.host,
             port=settings.port,
+            http="h11",  # the other parser, taken where it is installed, bounds no header
             access_log=False,
             log_config=None,
             server_header=False,

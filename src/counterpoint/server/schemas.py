@@ -2,25 +2,33 @@
 
 A field that is not known is an error, and so is a known one with a value that would have no effect:
 nothing is dropped in silence. The operator's limits are checked in policy.py.
+
+Errors are built in the thread that answers everybody, so a body may cost few of them, however long it is.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from counterpoint.interfaces import OnUnsafe
 
-LARGEST_SEED = 2**53 - 1
-"""Largest whole number that every JSON reader keeps exactly."""
+LARGEST_SEED = 2**32 - 1
+"""Largest seed with a noise of its own: torch's generator of a CPU looks at 32 bits and repeats itself beyond."""
 
 MOST_PARTIALS = 3
+MOST_INPUTS = 32
+"""Most texts and pictures of one check."""
+
+
+def is_readable(text: str) -> bool:
+    """Whether every later reader takes a text: JSON can hold halves of characters, and NUL."""
+    return "\0" not in text and (text.isascii() or text == text.encode("utf-8", "replace").decode())
 
 
 def _readable(text: str) -> str:
-    """Return a text that every later reader takes: JSON can hold halves of characters, and NUL."""
-    if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "replace").decode()):
+    if not is_readable(text):
         raise ValueError("allowed: text in Unicode, without NUL")
     return text
 
@@ -28,8 +36,24 @@ def _readable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_readable)]
 
 
+def _few(given: Any) -> Any:
+    if isinstance(given, list) and not 1 <= len(given) <= MOST_INPUTS:
+        raise ValueError(f"allowed: 1..{MOST_INPUTS} parts")
+    return given
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_one_unknown(cls, given: Any) -> Any:
+        """Drop the names that are not known but for the first: one is enough of an error."""
+        if not isinstance(given, dict):
+            return given
+        known = cls.model_fields
+        first = next((name for name in given if name not in known), None)
+        return {name: value for name, value in given.items() if name in known or name == first}
 
 
 class SafetyOptions(_Body):
@@ -100,7 +124,9 @@ class ImagePart(_Body):
 class ModerationRequest(_Body):
     """`POST /v1/moderations`."""
 
-    input: Text | list[Text] | list[Annotated[TextPart | ImagePart, Field(discriminator="type")]]
+    input: Annotated[
+        Text | list[Text] | list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], BeforeValidator(_few)
+    ]
     model: str | None = None
 
 
@@ -110,6 +136,8 @@ class GuardrailRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     input_type: Literal["request", "response"]
-    texts: list[Text] | None = None
-    images: list[str] | None = None
+    texts: Annotated[list[str], Field(fail_fast=True)] | None = None
+    images: Annotated[list[str], Field(fail_fast=True)] | None = None
+    tool_calls: list[Any] | None = None
+    """Calls of functions in OpenAI's shape."""
     additional_provider_specific_params: dict[str, Any] | None = None

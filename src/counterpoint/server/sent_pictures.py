@@ -8,6 +8,7 @@ import io
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from counterpoint.interfaces import InvalidInput
@@ -24,8 +25,11 @@ class Upload:
     mask: bytes | None = field(repr=False)
 
 
-def decode_picture(field: str, text: str, *, max_pixels: int, bare: bool = False) -> Image.Image:
-    """Return the picture of a data URL, upright, RGB.
+def decode_picture(field: str, text: str, *, max_pixels: int, bare: bool = False) -> list[Image.Image]:
+    """Return what the picture of a data URL may look like, upright, RGB.
+
+    That is one picture; of one with transparency three: what lies under it, and the whole before white and before
+    black, as the eye sees it on a page. A shape may be in the transparency alone.
 
     Args:
         field: Where it comes from, for messages.
@@ -44,7 +48,12 @@ def decode_picture(field: str, text: str, *, max_pixels: int, bare: bool = False
         content = base64.b64decode(text[head.end() if head else 0 :], validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInput(field, "bytes that are no base64", allowed) from error
-    return _open(field, content, allowed, max_pixels).convert("RGB")
+    picture = _open(field, content, allowed, max_pixels)
+    plain = picture.convert("RGB")
+    if picture.mode != "RGBA":
+        return [plain]
+    pages = (Image.new("RGBA", picture.size, colour) for colour in ("white", "black"))
+    return [plain, *(Image.alpha_composite(page, picture).convert("RGB") for page in pages)]
 
 
 def read_picture(field: str, content: bytes, *, max_pixels: int) -> Image.Image:
@@ -96,6 +105,8 @@ def _open(field: str, content: bytes, allowed: str, max_pixels: int) -> Image.Im
             if image.width * image.height > max_pixels or getattr(image, "n_frames", 1) != 1:
                 raise InvalidInput(field, f"{image.width}x{image.height}", allowed)
             upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits a pixel: Pillow would cut them off, and show white
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except (InvalidInput, MemoryError):
         raise

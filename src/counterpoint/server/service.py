@@ -50,6 +50,7 @@ class Service:
         mark = settings.watermark_key.get_secret_value().encode() if settings.watermark else None
         self.marking = Marking(watermark_key=mark, credentials=settings.credentials())
         self.quota = Quota(settings.max_per_key)
+        self.checks = Quota(settings.max_checks_per_key, "checks")
         self.kept = KeptAnswers(settings.idempotency_seconds, settings.idempotency_bytes) if keeps_answers else None
         key = settings.log_key
         self.log_key = secrets.token_bytes(32) if key is None else key.get_secret_value().encode()
