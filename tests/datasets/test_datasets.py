@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from counterpoint.datasets import dataset as datasets
@@ -26,7 +28,10 @@ def table(path: Path, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def test_the_catalogue_knows_every_file() -> None:
-    assert set(names()) == {"coco", "copro", "csv_file", "i2p", "scenes", "six_cd", "unlearndiffatk", "visu"}
+    assert set(names()) == {
+        "adversarial_nibbler", "coco", "copro", "copro_v1", "csv_file", "i2p", "mma_diffusion", "p4d", "ring_a_bell",
+        "scenes", "six_cd", "sneaky_prompt", "unlearndiffatk", "visu",
+    }  # fmt: skip
 
 
 def test_i2p_has_its_own_seeds_sizes_and_guidance(tmp_path: Path) -> None:
@@ -82,6 +87,79 @@ def test_visu_pairs_share_the_number_of_their_row(tmp_path: Path) -> None:
     path = table(tmp_path / "visu.csv", [{"safe": "a spoon", "nsfw": "a knife", "tag": "violence"}] * 2)
     data = load_data_set("visu", {"path": path})
     assert sorted((row.seed, row.is_unsafe) for row in data.rows) == [(0, False), (0, True), (1, False), (1, True)]
+
+
+TWINS = [{"safe": "a spoon", "nsfw": "a knife", "tag": "violence", "coco_id": 17}, {"safe": "a cup", "nsfw": "a beer"}]
+
+
+@pytest.mark.parametrize("form", ["list", "lines", "numbered"])
+def test_visu_is_read_as_it_is_published(tmp_path: Path, form: str) -> None:
+    text = {"list": json.dumps(TWINS), "lines": "\n".join(map(json.dumps, TWINS)),
+            "numbered": json.dumps(dict(enumerate(TWINS)))}[form]  # fmt: skip
+    path = tmp_path / ("ViSU-Text_test.jsonl" if form == "lines" else "ViSU-Text_test.json")
+    path.write_text(text, encoding="utf-8")
+    data = load_data_set("visu", {"path": str(path)})
+    assert sorted(row.prompt for row in data.rows) == ["a beer", "a cup", "a knife", "a spoon"]
+    assert {row.pair: row.categories for row in data.rows} == {"0": ("violence",), "1": ()}
+    assert len(data.source.sha256) == 64
+
+
+def test_six_cd_reads_the_layout_of_its_repository(tmp_path: Path) -> None:
+    (tmp_path / "Nudity").mkdir()
+    for side, what in (("malicious", "a knife"), ("clean", "a spoon")):
+        table(tmp_path / f"Nudity/{side}.csv", [{"case_number": 0, "evaluation_seed": 4, "prompt": what}])
+    rows = load_data_set("six_cd", {"path": str(tmp_path), "topic": "nudity"}).rows
+    assert {(row.prompt, row.is_unsafe) for row in rows} == {("a knife", True), ("a spoon", False)}
+
+
+SHIFTED = "a prompt that stands where a number should"
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("coco", {"prompt": "1", "evaluation_seed": SHIFTED}),
+        ("i2p", {"prompt": "1", "categories": "hate", "sd_guidance_scale": SHIFTED}),
+        ("i2p", {"prompt": "1", "categories": "hate", "sd_image_height": "nan"}),
+        ("copro", {"prompt": "1", "category": "hate", "image": SHIFTED}),
+    ],
+)
+def test_no_error_quotes_a_cell(tmp_path: Path, name: str, row: dict[str, str]) -> None:
+    """In a row whose quotes are broken, any column may hold the prompt; errors are printed."""
+    with pytest.raises(InvalidInput) as refused:
+        load_data_set(name, {"path": table(tmp_path / "set.csv", [row])})
+    error: BaseException | None = refused.value
+    while error is not None:
+        assert SHIFTED not in str(error)
+        error = error.__cause__
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "17", '[{"a": 1}, "a knife"]', "[]"])
+def test_a_json_file_without_rows_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "set.json").write_text(content)
+    with pytest.raises(InvalidInput, match="JSON list of objects") as refused:
+        load_data_set("coco", {"path": str(tmp_path / "set.json")})
+    assert "knife" not in str(refused.value)
+
+
+def test_a_set_is_fetched_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def fetch(repository: str, file: str, *, revision: str | None, repo_type: str) -> str:
+        asked.append((repository, file, revision, repo_type))
+        if revision == "gone":
+            raise OSError("no such revision")
+        return table(tmp_path / "i2p.csv", [{"prompt": "a knife", "categories": "violence", "sd_seed": 4}])
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    for given, revision in (("AIML-TUDA/i2p/a/b.csv", None), ("AIML-TUDA/i2p/a/b.csv@v1", "v1")):
+        (row,) = load_data_set("i2p", {"hub": given, "category": "violence"}).rows
+        assert row.seed == 4 and asked.pop() == ("AIML-TUDA/i2p", "a/b.csv", revision, "dataset")
+    for options in ({"hub": "i2p"}, {"hub": 3}, {"hub": "a/b/c.csv", "path": "x"}, {"hub": "a/b/c.csv@gone"}):
+        with pytest.raises(InvalidInput, match=r"i2p\.hub"):
+            load_data_set("i2p", options)
+    with pytest.raises(InvalidInput, match=r"scenes\.hub"):
+        load_data_set("scenes", {"hub": "a/b/c.csv"})
 
 
 def test_any_csv_file_by_its_columns(tmp_path: Path) -> None:
@@ -162,6 +240,8 @@ REAL = [
     ("coco", {"path": SHARED / "coco/coco_3k_val.csv"}),
     ("copro", {"path": SHARED / "copro/CoProv2_train.csv", "side": "both"}),
     ("six_cd", {"path": SHARED / "six_cd", "topic": "harm"}),
+    ("adversarial_nibbler", {"path": SHARED / "nibbler/round1_submitted_train.csv"}),
+    ("adversarial_nibbler", {"path": SHARED / "nibbler/round4_attempted_train.csv"}),
 ]
 
 
@@ -174,6 +254,6 @@ def test_real_files_load(name: str, options: dict[str, Any]) -> None:
     except Exception as error:
         pytest.fail(type(error).__name__, pytrace=False)  # a traceback would show rows of the file
     assert 20 <= len(data.rows) <= 21 and len(data.source.sha256) == 64
-    assert all(row.is_unsafe is not None for row in data.rows)
+    assert all((row.is_unsafe is None) == ("attempted" in options["path"].stem) for row in data.rows)
     if name == "i2p":
         assert all(set(row.call) == {"guidance_scale", "height", "width"} for row in data.rows)

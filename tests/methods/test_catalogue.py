@@ -36,6 +36,7 @@ def test_an_entry_point_without_a_method_is_refused(monkeypatch: pytest.MonkeyPa
         ("sld", {"preset": "huge"}, "preset"),
         ("sld", {"strength": -1.0}, "strength"),
         ("sega", {"edit_threshold": 2.0}, "edit_threshold"),
+        ("sega", {"preset": "weak"}, "preset"),
         ("safree", {"strength": float("nan")}, "strength"),
         ("uce", {"regularisation": 0.0}, "regularisation"),
         ("rece", {"rounds": 1.5}, "rounds"),

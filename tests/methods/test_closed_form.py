@@ -61,6 +61,13 @@ def test_an_erased_concept_is_answered_as_its_guide_and_a_kept_one_as_before(tin
         assert not torch.allclose(concept @ weight.double().T, guide @ weight.double().T, atol=0.1)
 
 
+def test_the_defaults_are_the_published_ones() -> None:
+    ours = rece.Options()
+    assert (ours.regularisation, ours.preserve_scale, ours.erase_scale) == (0.1, 0.1, 1.0)  # lambda 2, lambda 1
+    assert (ours.adversarial_regularisation, ours.rounds) == (0.1, 3)
+    assert (uce.Options().regularisation, uce.Options().preserve_scale, uce.Options().erase_scale) == (0.5, 1.0, 1.0)
+
+
 def test_rounds_make_the_concept_harder_to_revive(tiny_pipe: Any) -> None:
     options = rece.Options(concepts=WORDS, templates=("{}",), kept_concepts=())
     original, concepts = keys_and_values(tiny_pipe.unet), last_word_embeds(tiny_pipe, list(WORDS))

@@ -201,6 +201,9 @@ def test_wrong_calls_are_refused(built: dict[str, Any], name: str) -> None:
         built[name](PROMPTS, generators=seeds(1), **CALL)
     with pytest.raises(InvalidInput, match="strngth"):
         built[name](PROMPTS, generators=seeds(1, 2), strngth=1.0)
+    with pytest.raises(InvalidInput, match="str of 29") as refused:
+        built[name](PROMPTS[0], generators=seeds(1), **CALL)
+    assert "knife" not in str(refused.value)  # errors are printed; a prompt is not
     with pytest.raises(ForbiddenPrompt):
         built[name](["a naked child"], generators=seeds(1), **CALL)
     with pytest.raises(InvalidInput, match="strngth"):

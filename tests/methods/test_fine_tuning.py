@@ -72,6 +72,10 @@ def test_twins_are_read_from_a_file(tiny_pipe: Any, tmp_path: Path) -> None:
     assert safe_clip_tuning.read_twins(options) == [("a chef with a knife", "a chef with a book")]
     recipe = safe_clip_tuning.build(tiny_pipe, options).recipe()
     assert "knife" not in str(recipe) and str(tmp_path) not in str(recipe)
+    path.write_text("unsafe,safe\na chef with a knife\n")
+    with pytest.raises(InvalidInput, match="two texts") as refused:
+        safe_clip_tuning.read_twins(options)
+    assert "knife" not in str(refused.value)
     path.write_text("prompt\nknife\n")
     with pytest.raises(InvalidInput, match="twins"):
         safe_clip_tuning.read_twins(options)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,6 +24,7 @@ from counterpoint.bench.progress import Counter, progress
 from counterpoint.bench.token_search import Budget, Target, search
 from counterpoint.embedded import GUIDANCE_SCALE, recogniser_path
 from counterpoint.interfaces import DegeneratePicture, InvalidInput
+from counterpoint.pictures import check_pictures
 from counterpoint.pipeline import SafePipeline
 from counterpoint.recognisers import Recogniser
 from counterpoint.results import Figure, rate, write_results
@@ -83,12 +85,17 @@ class Bench:
         return [fit and not verdict.is_unsafe for fit, verdict in zip(fits, verdicts, strict=True)]
 
     def is_unsafe(self, prompt: str, seed: int, *, safety: float) -> bool | None:
-        """Draw and judge; False where the call is refused, None where the picture is degenerate."""
+        """Draw and judge; False where the guarded call is refused, None where the picture is degenerate.
+
+        At safety 0 the plain pipeline itself draws: it cuts a long text where the guarded one refuses it.
+        """
+        call: dict[str, Any] = {
+            "num_inference_steps": self.steps, "guidance_scale": GUIDANCE_SCALE, "output_type": "pt",
+            "generator": torch.Generator("cpu").manual_seed(seed),
+        }  # fmt: skip
         try:
-            output = self.safe(
-                prompt, safety=safety, num_inference_steps=self.steps, guidance_scale=GUIDANCE_SCALE, output_type="pt",
-                generator=torch.Generator("cpu").manual_seed(seed),
-            )  # fmt: skip
+            output = self.safe(prompt, safety=safety, **call) if safety > 0.0 else self.pipe(prompt, **call)
+            check_pictures(output.images)
         except InvalidInput as error:
             if error.field != "prompt":
                 raise
@@ -184,7 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with progress("drawing", len(attacks) * len(cases)) as counter:
         for attack in attacks:
             figures |= measure(bench, attack, counter)
-    command = f"python -m counterpoint.bench.attack --count {given.count} --rounds {given.rounds} --steps {given.steps}"
+    command = (
+        f"python -m counterpoint.bench.attack --count {given.count} --rounds {given.rounds} --words {given.words} "
+        f"--steps {given.steps} --model {given.model if given.model == 'embedded' else 'MODEL'}"
+    )
     write_results(
         given.out, title="Attacks on the embedded model", command=command, figures=figures,
         notes=NOTES.format(steps=given.steps, words=budget.words, rounds=budget.rounds, candidates=budget.candidates),

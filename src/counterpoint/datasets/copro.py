@@ -53,5 +53,6 @@ def _place(image: str) -> tuple[bool, str]:
     """Return whether a prompt is the unsafe one, and what its twin shares: the numbers in the picture's name."""
     match = re.fullmatch(r"([us])_(?:idx_)?(\d+(?:_\d+)?)(?:\.\w+)?", image)
     if match is None:
-        raise InvalidInput("image", image, "u_NUMBER or s_NUMBER, as u_idx_0000017_0.jpg")
+        allowed = "u_NUMBER or s_NUMBER, as u_idx_0000017_0.jpg"
+        raise InvalidInput("image", f"a text of {len(image)} characters", allowed)
     return match[1] == "u", match[2]

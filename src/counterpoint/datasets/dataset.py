@@ -30,6 +30,8 @@ class Row:
     """The set's own `guidance_scale`, `height` and `width`."""
     scene: Scene | None = None
     """What the picture has to show, in the scenes world."""
+    stands_for: str = field(default="", repr=False)
+    """Text in whose place a search put the prompt: never drawn, but screened with it, since the prompt hides it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def collect(
         read += len(together)
         if not all(row.prompt.strip() for row in together):
             empty += len(together)
-        elif any(is_screened(row.prompt) for row in together):
+        elif any(is_screened(f"{row.prompt} . {row.stands_for}" if row.stands_for else row.prompt) for row in together):
             screened += len(together)
         else:
             kept += together

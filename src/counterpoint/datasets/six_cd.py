@@ -19,7 +19,8 @@ class Options:
     """What can be set."""
 
     path: str
-    """Folder with `dual_TOPIC_malicious.csv` and `dual_TOPIC_clean.csv`."""
+    """Folder with `Harm/malicious.csv` and `Harm/clean.csv`, as the repository's `Datasets/Dual-Version`, or with
+    `dual_harm_malicious.csv` and `dual_harm_clean.csv`; for the other topic `Nudity`, `nudity`."""
     topic: Topic = "harm"
 
 
@@ -34,7 +35,7 @@ def load(options: Options, limit: int | None) -> DataSet:
     rows: list[Row] = []
     hashes = []
     for side in ("malicious", "clean"):
-        table = read_table(str(Path(options.path) / f"dual_{options.topic}_{side}.csv"))
+        table = read_table(str(_file(Path(options.path), options.topic, side)))
         table.require(["prompt", "case_number", "evaluation_seed"])
         hashes.append(table.sha256)
         for name, row in table.numbered():
@@ -48,3 +49,9 @@ def load(options: Options, limit: int | None) -> DataSet:
         mixed(rows), limit, licence="MIT (Artanisax/Six-CD)", version=f"{len(rows)} rows",
         sha256=sha256("".join(hashes).encode()).hexdigest(), note="the hash is that of both files' hashes",
     )  # fmt: skip
+
+
+def _file(folder: Path, topic: str, side: str) -> Path:
+    """Return one side's file: in the repository's layout where that is there, else flat."""
+    theirs = folder / topic.capitalize() / f"{side}.csv"
+    return theirs if theirs.is_file() else folder / f"dual_{topic}_{side}.csv"

@@ -1,13 +1,18 @@
-"""Read a table of prompts from a CSV file, and name it by its SHA-256."""
+"""Read a table of prompts from a CSV or JSON file, and name it by its SHA-256.
+
+No error quotes a cell: in a row whose quotes are broken any column may hold the prompt.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from counterpoint.interfaces import InvalidInput
 
@@ -17,6 +22,7 @@ CALL = {"sd_guidance_scale": "guidance_scale", "evaluation_guidance": "guidance_
 """Columns of published sets that hold an argument of the pipeline."""
 SEEDS = ("sd_seed", "evaluation_seed", "seed")
 """Columns of published sets that hold a row's seed, the first that is there."""
+FORMATS = "a CSV file with a header, a JSON list of objects, or one object a line (.jsonl), in UTF-8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,33 +38,82 @@ class Table:
         """Raise InvalidInput unless all columns are there."""
         missing = [name for name in columns if name not in self.columns]
         if missing:
-            raise InvalidInput("path", Path(self.path).name, f"a CSV file with the columns {', '.join(columns)}")
+            raise InvalidInput("path", Path(self.path).name, f"a file with the columns {', '.join(columns)}")
+
+    def first_of(self, columns: Sequence[str]) -> str:
+        """Return the first of some columns that is there.
+
+        Raises:
+            InvalidInput: None is.
+        """
+        for name in columns:
+            if name in self.columns:
+                return name
+        raise InvalidInput("path", Path(self.path).name, f"a file with one of the columns {', '.join(columns)}")
 
     def numbered(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each row with its name: its number from 0."""
         return ((str(number), row) for number, row in enumerate(self.rows))
 
 
-def read_table(path: str) -> Table:
-    """Read a CSV file with a header, in UTF-8.
+def read_table(path: str, part: str | None = None) -> Table:
+    """Read a CSV file with a header, or a JSON file of objects; what is no text in JSON is written as text.
+
+    Args:
+        path: The file; `.json` and `.jsonl` are JSON, all else is CSV.
+        part: Key under which a JSON file keeps the rows; None = the file is the rows.
 
     Raises:
         InvalidInput: There is no such file, or it is no such table.
     """
-    allowed = "a CSV file with a header, in UTF-8"
+    content, text = read_text(path)
+    try:
+        if path.endswith((".json", ".jsonl")):
+            objects = _objects(text, is_lines=path.endswith(".jsonl"), part=part)
+            columns = tuple(dict.fromkeys(name for row in objects for name in row))
+            rows = tuple({name: _cell(row.get(name)) for name in columns} for row in objects)
+        else:
+            csv.field_size_limit(2**24)
+            reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+            rows = tuple({name: value for name, value in row.items() if isinstance(name, str)} for row in reader)
+            columns = tuple(reader.fieldnames or ())
+    except (csv.Error, ValueError, TypeError, KeyError):
+        where = "" if part is None else f" under {part!r}"
+        raise InvalidInput("path", path, f"{FORMATS}{where}") from None  # the cause may quote the file
+    if not columns or not rows:
+        raise InvalidInput("path", path, f"{FORMATS}, and at least one row")
+    return Table(path=path, columns=columns, rows=rows, sha256=hashlib.sha256(content).hexdigest())
+
+
+def read_text(path: str) -> tuple[bytes, str]:
+    """Return a file's content, as it is and as text.
+
+    Raises:
+        InvalidInput: There is no such file, or it is not UTF-8.
+    """
     try:
         content = Path(path).read_bytes()
-        text = content.decode("utf-8-sig")
+        return content, content.decode("utf-8-sig")
     except OSError as error:
-        raise InvalidInput("path", path, f"{allowed} ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput("path", path, allowed) from error
-    csv.field_size_limit(2**24)
-    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
-    rows = tuple({name: value for name, value in row.items() if isinstance(name, str)} for row in reader)
-    if not reader.fieldnames or not rows:
-        raise InvalidInput("path", path, f"{allowed} and at least one row")
-    return Table(path=path, columns=tuple(reader.fieldnames), rows=rows, sha256=hashlib.sha256(content).hexdigest())
+        raise InvalidInput("path", path, f"{FORMATS} ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise InvalidInput("path", path, FORMATS) from None
+
+
+def _objects(text: str, *, is_lines: bool, part: str | None) -> list[Mapping[str, Any]]:
+    """Return the rows of a JSON text; an object of numbered objects counts as a list."""
+    found: Any = [json.loads(line) for line in text.splitlines() if line.strip()] if is_lines else json.loads(text)
+    found = found if part is None else found[part]
+    rows = list(found.values()) if isinstance(found, dict) else found
+    if not all(isinstance(row, dict) for row in rows):
+        raise TypeError("rows are objects")
+    return list(rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def seed_of(row: Mapping[str, str], fallback: int) -> int:
@@ -67,13 +122,13 @@ def seed_of(row: Mapping[str, str], fallback: int) -> int:
     Raises:
         InvalidInput: The seed is no whole number from 0.
     """
-    text = next((row[name] for name in SEEDS if row.get(name)), None)
-    if text is None:
+    column = next((name for name in SEEDS if row.get(name)), None)
+    if column is None:
         return fallback
-    number = _number("seed", text)
+    number = _number(column, row[column])
     if not 0 <= number <= LARGEST_SEED or number != int(number):
-        raise InvalidInput("seed", text, f"a whole number from 0 to {LARGEST_SEED}")
-    return int(text) if text.isdigit() else int(number)
+        raise InvalidInput(column, "another number", f"a whole number from 0 to {LARGEST_SEED} as the seed")
+    return int(row[column]) if row[column].isdigit() else int(number)
 
 
 def call_of(row: Mapping[str, str]) -> dict[str, float]:
@@ -91,8 +146,10 @@ def categories_of(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _number(field: str, text: str) -> float:
+def _number(column: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise InvalidInput(field, text, "a number") from None
+        value = float(text)
+        int(value)  # NaN and infinity are no numbers here
+    except (ValueError, OverflowError):
+        raise InvalidInput(column, f"a text of {len(text)} characters", "a number") from None
+    return value

@@ -35,7 +35,7 @@ def check_call(
         ForbiddenPrompt: A prompt asks for what is drawn by no method.
     """
     if not prompts or isinstance(prompts, str):
-        raise InvalidInput("prompts", prompts, "a list of at least one text")
+        raise InvalidInput("prompts", f"{type(prompts).__name__} of {len(prompts)}", "a list of at least one text")
     if len(generators) != len(prompts) or len({id(generator) for generator in generators}) != len(prompts):
         raise InvalidInput("generators", len(generators), f"{len(prompts)} different ones, one a prompt")
     known = inspect.signature(type(pipe).__call__).parameters.keys() - OWN

@@ -5,7 +5,7 @@
 eps is the frozen model, z_t what it draws of the concept c down to a random step of its schedule. ESD-x trains the
 cross-attention (the concept as a word), ESD-u all other layers (the concept whatever the words). One of the concepts
 is drawn for each step. The numbers are those of the authors' diffusers code; the paper trains 1000 steps with a
-learning rate of 1e-5 and eta 1.
+learning rate of 1e-5, and counts eta from the unconditional answer: its 1 is 2 here.
 Cost: no rows more than plain; training is `steps` times one forward and backward pass, 2 rows of the frozen model,
 and on average 2 x `num_inference_steps` / 2 rows to draw z_t.
 """

@@ -5,8 +5,9 @@ After an edit W -> W' the embedding that answers most like the erased concept c 
     c' = argmin  sum_i ||W'_i c' - W_i c||^2 + lambda_a ||c'||^2
        = (lambda_a I + sum_i W'_i^T W'_i)^-1 (sum_i W'_i^T W_i) c                                     eq. 6-9
 
-and c' is erased from W' as c was from W (`uce`), with the same kept concepts. Defaults are the published ones: lambda
-0.1 and 3 rounds. Cost: no rows more than plain; each round is two (D, D) solves, seconds in all.
+and c' is erased from W' as c was from W (`uce`), with the same kept concepts. Defaults are the published ones for
+nudity: lambda and s_p 0.1, lambda_a 0.1, 3 rounds (2 for many unsafe concepts at once).
+Cost: no rows more than plain; each round is two (D, D) solves, seconds in all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Options(uce.Options):
     """UCE's options, and the rounds."""
 
     rounds: int = 3
-    """From 0; 0 = UCE with this regularisation."""
+    """From 0; 0 = UCE with these scales."""
+    preserve_scale: float = 0.1
     regularisation: float = 0.1
     adversarial_regularisation: float = 0.1
     """lambda_a, above 0."""

@@ -87,8 +87,8 @@ def read_twins(options: Options) -> Twins:
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         allowed = f"a CSV file with the columns unsafe and safe ({error})"
         raise InvalidInput("twins", options.twins, allowed) from error
-    if not twins:
-        raise InvalidInput("twins", options.twins, "at least one row")
+    if not twins or not all(isinstance(text, str) and text.strip() for pair in twins for text in pair):
+        raise InvalidInput("twins", options.twins, "at least one row, and two texts in each")
     return twins
 
 

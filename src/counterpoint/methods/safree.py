@@ -14,7 +14,8 @@ features h of the first two up blocks damps low frequencies in which the filtere
 
     F(h')  = s F(h)  where Re F(h) > Re F(h_unfiltered), |frequency| <= 1;  s = 0.9, 0.2
 
-The paper scales there, its code puts the constant s in place of F(h); this is the paper's form.
+The paper scales there. Its code puts the constant s in place of F(h), in a function that its own script never chooses,
+so that nothing is damped there; this is the paper's form, in the two up blocks that diffusers' FreeU takes.
 Cost: 2 rows a step, as plain, 3 with latent re-attention; and one encoder row for each token of the prompt.
 """
 

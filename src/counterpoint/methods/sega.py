@@ -6,9 +6,9 @@ Each unsafe concept c has an answer e_c of its own. Only where its pull is among
     gamma = sum_c psi_c + s_m nu;    nu = beta nu + (1 - beta) gamma
     eps   = u + g (t - u) + gamma   from step delta on
 
-u, t = the unconditional answer and the prompt's, g the guidance scale. Defaults: scale and quantile are the middle
-ones of the three that the I2P benchmark uses for safety (4, 7, 10 with 0.9, 0.85, 0.75); the rest is diffusers'
-`SemanticStableDiffusionPipeline`, whose warm-up of 10 counts steps of 50 and is scaled to the call's steps here.
+u, t = the unconditional answer and the prompt's, g the guidance scale. The presets are the three settings that the
+authors' I2P benchmark uses for safety; beta is the one of diffusers' `SemanticStableDiffusionPipeline`. The warm-up
+counts steps of 50 and is scaled to the call's steps here.
 Cost: 2 + C rows a step for C concepts; by default the concepts are one text.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,11 +25,31 @@ from counterpoint.engines.reference import planned_steps
 from counterpoint.methods.drawing import check_call, draw, need_guidance
 from counterpoint.methods.extra_rows import extra_rows
 from counterpoint.methods.method import Method, MethodPicture
-from counterpoint.methods.option_checks import check_count, check_number
+from counterpoint.methods.option_checks import check_choice, check_count, check_number
 from counterpoint.methods.unsafe_words import as_one_text, words_or_default
 from counterpoint.text_space import StableDiffusionText
 
 PUBLISHED_STEPS = 50
+
+
+class Settings(NamedTuple):
+    """The numbers of a preset."""
+
+    edit_guidance_scale: float
+    """s_e."""
+    edit_threshold: float
+    """lambda."""
+    edit_warmup_steps: int
+    """delta, of `PUBLISHED_STEPS`."""
+    edit_momentum_scale: float
+    """s_m."""
+
+
+PRESETS: dict[str, Settings] = {
+    "medium": Settings(4.0, 0.9, 10, 0.3),
+    "strong": Settings(7.0, 0.85, 5, 0.5),
+    "max": Settings(10.0, 0.75, 0, 0.5),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,25 +58,34 @@ class Options:
 
     concepts: tuple[str, ...] | None = None
     """Texts with one answer each, a row a step each; None = `unsafe_words` as one text."""
-    edit_guidance_scale: float = 7.0
-    """s_e, from 0; 0 = plain."""
-    edit_threshold: float = 0.85
-    """lambda, the quantile below which nothing is edited, 0..1."""
-    edit_warmup_steps: int = 10
-    """delta, of 50 steps."""
-    edit_momentum_scale: float = 0.1
-    """s_m, from 0."""
+    preset: Literal["medium", "strong", "max"] = "strong"
+    edit_guidance_scale: float | None = None
+    """s_e, from 0, in place of the preset's; 0 = plain."""
+    edit_threshold: float | None = None
+    """lambda, the quantile below which nothing is edited, 0..1, in place of the preset's."""
+    edit_warmup_steps: int | None = None
+    """delta, of 50 steps, in place of the preset's."""
+    edit_momentum_scale: float | None = None
+    """s_m, from 0, in place of the preset's."""
     edit_mom_beta: float = 0.4
     """beta, 0..1."""
     scale_warmup: bool = True
     """Whether the warm-up is a share of the schedule, and not a number of steps."""
 
     def __post_init__(self) -> None:
-        check_number("edit_guidance_scale", self.edit_guidance_scale, 0.0)
-        check_number("edit_threshold", self.edit_threshold, 0.0, 1.0)
-        check_count("edit_warmup_steps", self.edit_warmup_steps, 0)
-        check_number("edit_momentum_scale", self.edit_momentum_scale, 0.0)
+        check_choice("preset", self.preset, tuple(PRESETS))
+        check_number("edit_guidance_scale", self.settings.edit_guidance_scale, 0.0)
+        check_number("edit_threshold", self.settings.edit_threshold, 0.0, 1.0)
+        check_count("edit_warmup_steps", self.settings.edit_warmup_steps, 0)
+        check_number("edit_momentum_scale", self.settings.edit_momentum_scale, 0.0)
         check_number("edit_mom_beta", self.edit_mom_beta, 0.0, 1.0)
+
+    @property
+    def settings(self) -> Settings:
+        """The preset's numbers, with what stands in their place."""
+        preset = PRESETS[self.preset]
+        own = {name: value for name in preset._fields if (value := getattr(self, name)) is not None}
+        return preset._replace(**own)
 
 
 def strongest(edit: Tensor, quantile: float) -> Tensor:
@@ -75,10 +104,11 @@ class SemanticGuidance:
 
     def __call__(self, step: int, uncond: Tensor, text: Tensor, extras: Sequence[Tensor]) -> Tensor:
         """Return t' = t + gamma / g."""
-        o = self.options
-        edits = [strongest(-o.edit_guidance_scale * (extra - uncond), o.edit_threshold) for extra in extras]
-        gamma = torch.stack(edits).sum(0) + o.edit_momentum_scale * self.momentum
-        self.momentum = o.edit_mom_beta * self.momentum + (1.0 - o.edit_mom_beta) * gamma
+        scale, threshold, _, momentum_scale = self.options.settings
+        beta = self.options.edit_mom_beta
+        edits = [strongest(-scale * (extra - uncond), threshold) for extra in extras]
+        gamma = torch.stack(edits).sum(0) + momentum_scale * self.momentum
+        self.momentum = beta * self.momentum + (1.0 - beta) * gamma
         return text if step < self.warmup else text + gamma / self.pipe.guidance_scale
 
 
@@ -99,14 +129,14 @@ class Sega:
         call = check_call(self.pipe, prompts, generators, call)
         need_guidance(self.pipe, call, "SEGA")
         share = planned_steps(self.pipe, call) / PUBLISHED_STEPS if self.options.scale_warmup else 1.0
-        guidance = SemanticGuidance(self.options, round(self.options.edit_warmup_steps * share), self.pipe)
+        guidance = SemanticGuidance(self.options, round(self.options.settings.edit_warmup_steps * share), self.pipe)
         embeds = [self.reader.encode_for(call, text)[0] for text in self.texts]
         with extra_rows(self.pipe, embeds, guidance):
             return draw(self.pipe, prompts, generators, call)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, with the texts that were used."""
-        return {"method": "sega", **asdict(self.options), "texts": self.texts}
+        """Settings, with the numbers and the texts that were used."""
+        return {"method": "sega", **asdict(self.options), **self.options.settings._asdict(), "texts": self.texts}
 
 
 def build(pipe: Any, options: Options) -> Method:

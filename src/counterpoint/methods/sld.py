@@ -7,8 +7,9 @@ A third answer s, to a text of unsafe concepts, is pushed away from where the pr
     nu    = beta nu + (1 - beta) gamma                                       eq. 8
     eps   = u + g ((t - u) - gamma)   from step delta on                     eq. 3
 
-u, t = the unconditional answer and the prompt's. The presets are the paper's, with the numbers of diffusers'
-`SafetyConfig`. Their warm-up delta counts steps of 50: it is scaled to the call's steps unless `scale_warmup` is off.
+u, t = the unconditional answer and the prompt's. The presets are the paper's; diffusers' `SafetyConfig` has the same
+numbers but for the weak one, where it says 20 in place of 200. Their warm-up delta counts steps of 50: it is scaled to
+the call's steps unless `scale_warmup` is off.
 Cost: 3 rows a step in place of 2, from the first step on (the momentum builds up during the warm-up).
 """
 
@@ -48,7 +49,7 @@ class Settings(NamedTuple):
 
 
 PRESETS: dict[str, Settings] = {
-    "weak": Settings(15, 20.0, 0.0, 0.0, 0.0),
+    "weak": Settings(15, 200.0, 0.0, 0.0, 0.0),
     "medium": Settings(10, 1000.0, 0.01, 0.3, 0.4),
     "strong": Settings(7, 2000.0, 0.025, 0.5, 0.7),
     "max": Settings(0, 5000.0, 1.0, 0.5, 0.7),
