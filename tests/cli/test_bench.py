@@ -33,6 +33,7 @@ def test_dry_run_then_run_then_report(config: str, tmp_path: Path) -> None:
     out = str(tmp_path / "run")
     planned = json.loads(invoke("run", config, "--out", out, "--dry-run", "--json").stdout)
     assert (planned["pictures"], planned["to_draw"], planned["plain_rows"]) == (6, 6, 12)
+    assert planned["seconds_by_trial"] > 0 and planned["seconds_in_store"] is None
     assert not (tmp_path / "run").exists()
     result = invoke("run", config, "--out", out, "--limit", "2", "--json")
     assert result.exit_code == 0, result.output
@@ -41,7 +42,7 @@ def test_dry_run_then_run_then_report(config: str, tmp_path: Path) -> None:
     Path(told["report"]).unlink()
     assert invoke("report", out).exit_code == 0 and Path(told["report"]).is_file()
     later = json.loads(invoke("run", config, "--out", out, "--dry-run", "--json").stdout)
-    assert later["to_draw"] == 2 and later["seconds_in_store"] > 0
+    assert later["to_draw"] == 2 and later["seconds_in_store"] > 0 and later["seconds_by_trial"] is None
 
 
 def test_a_stage_and_a_shard_alone(config: str, tmp_path: Path) -> None:
