@@ -72,7 +72,8 @@ def test_all_doors_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     marking.main()
     figures = json.loads(out.read_text())["figures"]
     assert {name.split(":")[0] for name in figures} == {
-        "command line", "command line, contact sheets", "server, png", "server, jpeg", "server, webp",
+        "command line", "command line, jpg", "command line, webp", "command line, contact sheets",
+        "server, png", "server, jpeg", "server, webp",
         "server, streamed", "server, edits", "page", "runner",
     }  # fmt: skip
     assert all(figure["value"] == 1 and figure["n"] >= 2 for figure in figures.values())

@@ -49,6 +49,18 @@ def test_metadata_and_watermark_are_the_default(tiny_model_path: str) -> None:
     assert found.record["seed"] == 1 and found.manifest is None
 
 
+@pytest.mark.parametrize(("name", "file_format"), [("a.jpg", "jpeg"), ("a.JPEG", "jpeg"), ("a.webp", "webp")])
+def test_the_ending_chooses_the_format(name: str, file_format: str, tiny_model_path: str) -> None:
+    assert run("generate", tiny_model_path, "--out", name).exit_code == 0
+    found = inspect_file(Path(name))
+    assert found.file_format == file_format and found.has_watermark and found.record is not None
+
+
+def test_another_ending_is_refused(tiny_model_path: str) -> None:
+    result = run("generate", tiny_model_path, "--out", "a.gif")
+    assert result.exit_code == 2 and ".webp" in result.stderr
+
+
 def test_the_watermark_can_be_left_out_and_the_help_says_how(tiny_model_path: str) -> None:
     result = run("generate", tiny_model_path, "--out", "a.png", "--no-watermark")
     assert result.exit_code == 0 and "without watermark" in result.stdout

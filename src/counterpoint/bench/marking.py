@@ -135,7 +135,9 @@ def measure(count: int, steps: int, model: str = EMBEDDED) -> dict[str, Figure]:
 
 def _doors(count: int, steps: int, model: str, folder: Path) -> Iterator[tuple[str, Iterator[Path | bytes]]]:
     yield GENERATE, _commands("generate", folder, model, steps, "-n", str(count // 2))
-    yield SHEETS, _commands("compare", folder, model, steps)
+    for ending in ("jpg", "webp"):
+        yield f"{GENERATE}, {ending}", _commands("generate", folder, model, steps, file=f"a.{ending}")
+    yield SHEETS, _commands("compare", folder, model, steps, file="a.png")
     # Partial pictures need a detector that looks at them; its verdict must not take a picture away here.
     looks: dict[str, Any] = {"picture_detectors": ("scenes_checker",), "on_unsafe": "flag"}
     operator = load_settings(port=0, models={"model": model}, **looks, **ROOM)
@@ -146,16 +148,15 @@ def _doors(count: int, steps: int, model: str, folder: Path) -> Iterator[tuple[s
     yield RUNNER, _runner(count, steps, model, folder / "run")
 
 
-def _commands(name: str, folder: Path, model: str, steps: int, *words: str) -> Iterator[Path | bytes]:
-    """Run the command once for each prompt."""
-    for number, prompt in enumerate(PROMPTS):
-        out = folder / f"{name}-{number}"
-        target = out if name == "generate" else out / "sheet.png"
+def _commands(name: str, folder: Path, model: str, steps: int, *words: str, file: str = "") -> Iterator[Path | bytes]:
+    """Run the command once for each prompt; it writes one file, or into a folder of its own."""
+    for prompt in PROMPTS:
+        out = folder / uuid.uuid4().hex
         out.mkdir()
         place = () if model == EMBEDDED else ("--model", model)
-        command = [sys.executable, "-m", "counterpoint.cli", name, prompt, "--out", str(target), "--seed", "0"]
+        command = [sys.executable, "-m", "counterpoint.cli", name, prompt, "--out", str(out / file), "--seed", "0"]
         subprocess.run([*command, "--steps", str(steps), *place, *words], check=True, capture_output=True)
-        yield from sorted(out.rglob("*.png"))
+        yield from sorted(path for path in out.rglob("*.*") if path.is_file())
 
 
 def _questions(server: Inside, steps: int) -> dict[str, Callable[[str, int], Answer]]:

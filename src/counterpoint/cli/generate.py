@@ -12,7 +12,11 @@ from counterpoint.cli import drawing, options
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 
 if TYPE_CHECKING:
+    from counterpoint.provenance.files import FileFormat
     from counterpoint.provenance.marking import Marking
+
+FORMATS: dict[str, FileFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+"""File formats by the ending of a name."""
 
 
 def generate(
@@ -25,7 +29,9 @@ def generate(
     num: Annotated[int, typer.Option("-n", "--num", help="Pictures; picture k has seed + k.")] = 1,
     steps: options.Steps = drawing.DEFAULT_STEPS,
     guidance_scale: options.GuidanceScale = None,
-    out: Annotated[Path, typer.Option(help="A .png file (one picture) or a folder.")] = Path("."),
+    out: Annotated[Path, typer.Option(help="A .png, .jpg or .webp file (one picture) or a folder, for PNG.")] = Path(
+        "."
+    ),
     overwrite: options.Overwrite = False,
     save_prompt: options.SavePrompt = False,
     no_watermark: options.NoWatermark = False,
@@ -81,8 +87,8 @@ def generate(
 def _targets(out: Path, seeds: range) -> dict[int, Path]:
     """Return the file of each seed."""
     if not out.is_dir() and out.suffix:
-        if out.suffix.lower() != ".png" or len(seeds) > 1:
-            raise InvalidInput("out", str(out), "a .png file for one picture; a folder for several")
+        if out.suffix.lower() not in FORMATS or len(seeds) > 1:
+            raise InvalidInput("out", str(out), f"a {', '.join(FORMATS)} file for one picture; a folder for several")
         return {seeds[0]: out}
     return {seed: out / f"counterpoint-{seed}.png" for seed in seeds}
 
@@ -105,7 +111,8 @@ def _draw_all(
                     failures.append({"seed": seed, "error": error, "report": facts})
                     continue
                 how = marking if marking.has_room(image) else replace(marking, watermark_key=None)
-                content = how.encode(image, plan.record(safe.pipe, seed=seed, report=facts))
+                record = plan.record(safe.pipe, seed=seed, report=facts)
+                content = how.encode(image, record, FORMATS[path.suffix.lower()])
             except SafetyFailure as failure:  # drawing, or a picture that drowns the mark
                 failures.append({"seed": seed, "error": str(failure), "report": None})
                 continue
