@@ -16,6 +16,7 @@ from counterpoint.engines.denoiser import one_call_at_a_time
 from counterpoint.engines.drawn import Drawn, draw_plain
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.families import Family, classes_of, family_of, readers, token_limit
+from counterpoint.families.rewriting import as_encoded, with_encoded_negatives
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import (
     Coupling,
@@ -174,19 +175,47 @@ class SafePipeline:
         check_call(self.pipe, self.family, call)
         dial = self.safety if safety is None else resolve_safety(safety)
         schedule = self.schedule if self.schedule is not None and dial > 0.0 else schedule_for(dial)
+        understood, detections = self._understand(prompts, safe_prompt, call)
         request = Request(
             prompt=prompt if isinstance(prompt, str) else list(prompts),  # Z-Image writes into its list
-            prompts=prompts,
+            prompts=understood,
             num_images_per_prompt=int(call.get(self.family.num_per_prompt) or 1),
             schedule=schedule,
             safety=dial,
-            detections=self._detect(prompts, negative_prompts(call, len(prompts))),
+            detections=detections,
             call=dict(call),
         )
         check_tensors(request)
         if self.picture_detectors and request.safety > 0.0 and call.get("output_type") == "latent":
             raise InvalidInput("output_type", "latent", "pil, np or pt: the output check has to see the picture")
         return replace(request, strengths=self._strengths(request))
+
+    def _understand(
+        self, prompts: list[str], safe_prompt: str | None, call: dict[str, Any]
+    ) -> tuple[list[str], list[Detection]]:
+        """Return the gate's verdict on each prompt, and the text that it is about.
+
+        Where the pipeline rewrites a prompt before it encodes it, the gate reads both; what is unsafe as it is encoded
+        is understood so, since that is what would be drawn.
+        """
+        count = len(prompts)
+        detections = self._detect(prompts, negative_prompts(call, count))
+        try:
+            encoded, encoded_call = as_encoded(self.pipe, call, prompts), with_encoded_negatives(self.pipe, call)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise SafetyFailure(
+                f"the pipeline's rewriting of the prompt failed ({reason}); nothing is drawn"
+            ) from error
+        if encoded == prompts and negative_prompts(encoded_call, count) == negative_prompts(call, count):
+            return prompts, detections
+        check_forbidden(encoded, safe_prompt, encoded_call)
+        again = self._detect(encoded, negative_prompts(encoded_call, count))
+        chosen = [
+            (rewritten, after) if after.is_unsafe else (prompt, before)
+            for prompt, before, rewritten, after in zip(prompts, detections, encoded, again, strict=True)
+        ]
+        return [text for text, _ in chosen], [detection for _, detection in chosen]
 
     def _detect(self, prompts: list[str], negative_prompts: list[str]) -> list[Detection]:
         try:
@@ -241,11 +270,12 @@ class SafePipeline:
     def _safe_texts(self, request: Request, embedding: SafeEmbedding) -> dict[int, SafeText]:
         """Return what the safe stream is told, by the index of the engaged prompt."""
         indices = sorted({request.prompt_of(image) for image in request.engaged})
+        texts_only = {name: value for name, value in request.call.items() if not name.startswith("negative_prompt")}
         safe = safe_texts(
             {index: (request.prompts[index], request.detections[index]) for index in indices},
             embedding,
             text_space=self.text,
-            detect=lambda text: self._detect([text], [""])[0],
+            detect=lambda text: self._understand([text], None, texts_only)[1][0],
         )
         if any(text.prompt_embeds is not None for text in safe.values()):
             if not isinstance(self.text, StableDiffusionText):
@@ -258,7 +288,7 @@ class SafePipeline:
         return draw_plain(self.pipe, {"prompt": request.prompt, **request.call}, request.num_images)
 
     def _steer(self, request: Request, safe: dict[int, SafeText]) -> Drawn:
-        request = replace(request, call=with_safe_negatives(request.call))
+        request = replace(request, call=self._with_safe_negatives(request.call))
         if self.engine == "reference":
             return self._steer_by_reference(request, safe)
         return fused.run(
@@ -272,6 +302,12 @@ class SafePipeline:
             local=self.local,
             strengths=request.strengths,
         )
+
+    def _with_safe_negatives(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Return the call with negative prompts that push no safety away, as the pipeline encodes them either."""
+        encoded = with_encoded_negatives(self.pipe, call)
+        harmless = with_safe_negatives(encoded)
+        return with_safe_negatives(call) if harmless == encoded else harmless
 
     def _safe_call(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
         """Return the arguments that differ in the safe stream: the prompt, or its token embeddings."""

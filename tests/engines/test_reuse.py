@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from counterpoint.engines import fused
+from counterpoint.engines import fused, planning
 from counterpoint.engines.drawn import Drawn
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.engines.prediction import is_finite, rows_of, with_rows
@@ -144,7 +144,7 @@ def test_rows_that_share_a_call_say_what_they_say_apart(tiny_pipe: Any, monkeypa
     draw(tiny_pipe, prompts=(UNSAFE, BENIGN))
     assert joined_calls == [2, 2, *[3] * 6] and calls == [4, 4, *[4, 1] * 6]
     calls.clear()
-    monkeypatch.setattr(fused, "JOINED_ROWS", 2)
+    monkeypatch.setattr(planning, "JOINED_ROWS", 2)
     apart = draw(tiny_pipe)
     assert calls == [2, 2, *[2, 1] * 6] and apart.rows == together.rows
     spread = together.output.images.max() - together.output.images.min()

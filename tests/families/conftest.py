@@ -203,8 +203,10 @@ def sd3(name: str) -> Any:
 
 def flux(name: str) -> Any:
     torch.manual_seed(4)
+    channels = 24 if "Fill" in name else 8 if "Control" in name else 4  # the picture beside, and Fill's mask
     transformer = diffusers.FluxTransformer2DModel(
-        patch_size=1, in_channels=4, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        patch_size=1, in_channels=channels, out_channels=4, num_layers=2, num_single_layers=2, attention_head_dim=16,
+        num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8], guidance_embeds=True,
     ).eval()  # fmt: skip
     small = vae(1, (8, 8), shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False)
@@ -235,7 +237,7 @@ def sana(name: str) -> Any:
     transformer = diffusers.SanaTransformer2DModel(
         patch_size=1, in_channels=4, out_channels=4, num_layers=2, num_attention_heads=2, attention_head_dim=4,
         num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8, caption_channels=8,
-        sample_size=32,
+        sample_size=32, guidance_embeds="Sprint" in name,
     ).eval()  # fmt: skip
     blocks = ("ResBlock", "EfficientViTBlock")
     autoencoder = diffusers.AutoencoderDC(
@@ -246,7 +248,10 @@ def sana(name: str) -> Any:
         decoder_norm_types="rms_norm", decoder_act_fns="silu", scaling_factor=0.41407,
     ).eval()  # fmt: skip
     return getattr(diffusers, name)(
-        transformer=transformer, vae=autoencoder, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
+        transformer=transformer, vae=autoencoder,
+        scheduler=diffusers.SCMScheduler()
+        if "Sprint" in name
+        else diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
         text_encoder=gemma_text(), tokenizer=t5_tokenizer(),
     )  # fmt: skip
 
@@ -399,7 +404,8 @@ def cog_view_3(name: str) -> Any:
 def cog_view_4(name: str) -> Any:
     return getattr(diffusers, name)(
         tokenizer=t5_tokenizer(), text_encoder=further.glm_text(), vae=vae(),
-        transformer=further.cog_view_4_transformer(), scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        transformer=further.cog_view_4_transformer(8 if "Control" in name else 4),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
     )  # fmt: skip
 
 
@@ -424,6 +430,40 @@ def bria(name: str) -> Any:
     )  # fmt: skip
 
 
+def depth(name: str) -> Any:
+    return getattr(diffusers, name)(
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), depth_estimator=further.depth_estimator(),
+        unet=unet(5, cross_attention_dim=32, attention_head_dim=8), feature_extractor=None,
+        scheduler=diffusers.DDIMScheduler(**SD_BETAS, clip_sample=False, set_alpha_to_one=False),
+    )  # fmt: skip
+
+
+def hunyuan_dit(name: str) -> Any:
+    return getattr(diffusers, name)(
+        vae=vae(widths=(16,) * 4), text_encoder=further.bert_text(), tokenizer=further.bert_tokenizer(),
+        text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=further.hunyuan_dit_transformer(),
+        scheduler=diffusers.DDPMScheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+
+
+def ovis_image(name: str) -> Any:
+    small = vae(1, (8, 8), shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False)
+    return getattr(diffusers, name)(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=small, text_encoder=qwen3_text("Qwen3Model"),
+        tokenizer=qwen_tokenizer(), transformer=further.ovis_image_transformer(),
+    )  # fmt: skip
+
+
+def deep_floyd(name: str) -> Any:
+    scheduler = diffusers.DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2", variance_type="learned_range", prediction_type="epsilon", thresholding=False
+    )
+    return getattr(diffusers, name)(
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), unet=further.deep_floyd_unet(), scheduler=scheduler,
+        safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False,
+    )  # fmt: skip
+
+
 FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
     stable_diffusion: (
         "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
@@ -442,17 +482,24 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
         "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline",
         "StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline",
     ),
-    flux: ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
+    depth: ("StableDiffusionDepth2ImgPipeline",),
+    hunyuan_dit: ("HunyuanDiTPipeline", "HunyuanDiTPAGPipeline"),
+    ovis_image: ("OvisImagePipeline",),
+    deep_floyd: ("IFPipeline",),
+    flux: (
+        "FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxFillPipeline", "FluxControlPipeline",
+        "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline",
+    ),
     flux2: ("Flux2Pipeline", "Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
     pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
-    sana: ("SanaPipeline", "SanaPAGPipeline"),
+    sana: ("SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline"),
     qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
     z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
     chroma: ("ChromaPipeline", "ChromaImg2ImgPipeline"),
     aura_flow: ("AuraFlowPipeline",),
     lumina2: ("Lumina2Pipeline",),
     cog_view_3: ("CogView3PlusPipeline",),
-    cog_view_4: ("CogView4Pipeline",),
+    cog_view_4: ("CogView4Pipeline", "CogView4ControlPipeline"),
     lumina: ("LuminaPipeline",),
     kandinsky_3: ("Kandinsky3Pipeline", "Kandinsky3Img2ImgPipeline"),
     bria: ("BriaPipeline",),

@@ -55,6 +55,16 @@ def arguments(name: str) -> dict[str, Any]:
         call |= {"image": START, "strength": 1.0}
     if "Inpaint" in name:
         call |= {"mask_image": MASK}
+    if name.startswith(("FluxControl", "CogView4Control")):
+        call |= {"control_image": CONTROL}
+    if "Fill" in name:
+        call |= {"image": START, "mask_image": MASK}
+    if "Depth2Img" in name:
+        call |= {"image": START, "strength": 1.0, "depth_map": torch.linspace(0.0, 1.0, 1024).reshape(1, 32, 32)}
+    if name.startswith("IF"):
+        call |= {"output_type": "pt"}  # it draws pixels
+    if "Sprint" in name:
+        call |= {"intermediate_timesteps": None}  # else it takes two steps
     if "ControlNet" in name:
         is_start = "Img2Img" in name or "Inpaint" in name
         call |= {"control_image" if is_start else "image": CONTROL}
@@ -88,6 +98,7 @@ def extra_rows(name: str) -> int:
 def run(pipe: Any, name: str, prompt: Any, **more: Any) -> Any:
     """Call a pipeline, wrapped or not; (latents, the whole output)."""
     prompt = prompt if isinstance(prompt, str) else list(prompt)  # Z-Image writes into its list
+    torch.manual_seed(0)  # CogView 4 encodes its control picture with the global generator
     output = pipe(prompt=prompt, **{"generator": Generator().manual_seed(0), **arguments(name), **more})
     return output[0], output
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,26 +85,6 @@ def test_a_solver_of_second_order(build: Build, name: str) -> None:
     pipe.scheduler = diffusers.FlowMatchHeunDiscreteScheduler()
     assert_full_weight_is_the_safe_prompt(pipe)
     assert len(draw(pipe, HALF).weights) == pipe.num_timesteps == 7
-
-
-@also("a strength below 1", "StableDiffusionImg2ImgPipeline")
-def test_image_to_image_that_skips_the_first_steps(build: Build, name: str) -> None:
-    """tau is a part of the steps that are taken."""
-    from PIL import Image
-
-    pipe = build(name)
-    image = Image.effect_noise((32, 32), 60).convert("RGB")
-
-    def call(text: str) -> dict[str, Any]:
-        return {
-            "prompt": text, "image": image, "strength": 0.5, "num_inference_steps": 8, "output_type": "latent",
-            "generator": Generator().manual_seed(0),
-        }  # fmt: skip
-
-    expected = oracle(pipe, lambda text: pipe(**call(text))[0], UNSAFE, SAFE, HALF, num_steps=4)
-    drawn = fused.run(pipe, call(UNSAFE), {"prompt": SAFE}, HALF, num_images=1, engaged=(0,))
-    assert distance(drawn.output[0], expected) <= 5e-3 * distance(pipe(**call(UNSAFE))[0], expected)
-    assert drawn.weights == [0.0, 0.0, 0.6, 0.6]
 
 
 @also("two denoisers (Wan 2.2)", "WanPipeline")
@@ -299,3 +280,19 @@ def test_lists_that_a_pipeline_writes_into_stay_the_callers(build: Build) -> Non
     )  # fmt: skip
     assert torch.equal(drawn.output[0][0], plain[0]) and not torch.equal(drawn.output[0][1], plain[1])
     assert (prompts, negatives) == ([SAFE, UNSAFE], ["snow", "snow"])
+
+
+@pytest.mark.parametrize("name", ["PixArtAlphaPipeline"])
+def test_what_a_callback_of_the_older_kind_draws_is_none_of_the_steps(build: Build, name: str) -> None:
+    pipe, small = build(name), {"use_resolution_binning": False}
+    other = type(pipe)(**{**pipe.components, "scheduler": copy.deepcopy(pipe.scheduler)})
+    other.set_progress_bar_config(disable=True)
+    seen: list[int] = []
+
+    def preview(step: int, timestep: Any, latents: Any) -> None:
+        seen.append(step)
+        other(UNSAFE, **settings(**small))
+
+    alone, drawn = draw(pipe, HALF, **small), draw(pipe, HALF, callback=preview, callback_steps=1, **small)
+    assert seen == [0, 1, 2, 3] and torch.equal(drawn.output[0], alone.output[0])
+    assert (drawn.rows, drawn.plain_rows) == (alone.rows, alone.plain_rows)

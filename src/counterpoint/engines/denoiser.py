@@ -21,7 +21,7 @@ COMPANIONS = ("controlnet",)
 SAMPLE = ("sample", "hidden_states", "x")
 """What diffusers denoisers call their noisy latents."""
 
-_LOCKS: WeakKeyDictionary[Module, threading.RLock] = WeakKeyDictionary()
+_LOCKS: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
 
 
@@ -71,14 +71,16 @@ def num_rows(arguments: dict[str, Any]) -> int:
 
 @contextmanager
 def one_call_at_a_time(pipe: Any) -> Iterator[None]:
-    """Let one thread draw with these denoisers at a time: the others wait.
+    """Let one thread draw with these denoisers, and with this scheduler, at a time: the others wait.
 
     A diffusers pipeline keeps the state of the call in its scheduler and in itself, so that two
-    threads on one pipeline spoil each other's pictures with or without a safe stream.
+    threads on one pipeline, or on two that share a scheduler, spoil each other's pictures with or
+    without a safe stream.
     """
+    shared = [*(uncompiled(module) for module in denoisers(pipe)), pipe.scheduler]
     with ExitStack() as stack:
-        for module in sorted((uncompiled(module) for module in denoisers(pipe)), key=id):  # one order: no deadlock
+        for part in sorted(shared, key=id):  # one order: no deadlock
             with _LOCKS_LOCK:
-                lock = _LOCKS.setdefault(module, threading.RLock())
+                lock = _LOCKS.setdefault(part, threading.RLock())
             stack.enter_context(lock)
         yield

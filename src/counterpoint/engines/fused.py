@@ -24,18 +24,17 @@ returns no picture. PyTorch's own hooks are attached for one call and removed at
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.nn import Module
 
 from counterpoint.engines.caches import check_caches
+from counterpoint.engines.callbacks import with_callbacks_aside
 from counterpoint.engines.companion import Companion
 from counterpoint.engines.conditioning import Conditioning, Match
 from counterpoint.engines.denoiser import (
@@ -49,30 +48,13 @@ from counterpoint.engines.denoiser import (
 )
 from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
+from counterpoint.engines.planning import Plan, beside, in_place
 from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
 from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import after_each_step
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
-
-JOINED_ROWS = 8
-"""Rows up to which a call takes the safe rows along: beyond, that saves no time, and it costs memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Todo:
-    """What the hook after a denoiser's call has to mix into it."""
-
-    call: tuple[Module, int]
-    """The network, and the number of the call among those of the step to mix."""
-    found: list[Match]
-    places: Sequence[int] = ()
-    """Where the safe rows stand in the call that runs them; empty where what is known from an earlier step serves."""
-    safe_arguments: dict[str, Any] | None = None
-    """A call of their own; None where they run in the pipeline's, behind its own rows."""
-    own_rows: int = 0
-    """Rows of the pipeline's own call."""
 
 
 class MixedPredictions:
@@ -114,7 +96,8 @@ class MixedPredictions:
         self._conditioning: dict[Module, Conditioning] = {}
         self._splits: dict[Module, bool] = {}  # see `splits_its_batch`
         self._mixed: set[int] = set()  # pictures mixed in the present step
-        self._todo: _Todo | None = None
+        self._todo: tuple[tuple[Module, int], Plan] | None = None
+        """What the hook after a denoiser's call mixes, and the number of that call among those of the step."""
         self._calls_to_mix = 0  # of the present step, so far
         self._differences: dict[tuple[Module, int], tuple[list[Match], list[Tensor]]] = {}
         """For a call of a step to mix, by its number: which rows, and what the safe ones said more."""
@@ -159,21 +142,14 @@ class MixedPredictions:
             undo.enter_context(after_each_step(self.pipe.scheduler, self._after_step))
             yield
 
-    def with_callback_aside(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Return the call with a callback that stands aside: what it draws itself is none of the pipeline's steps."""
-        callback = call.get("callback_on_step_end")
-        if callback is None or hasattr(callback, "tensor_inputs"):  # diffusers' own, known by their class, draw nothing
-            return call
-
-        @functools.wraps(callback)
-        def aside(*args: Any, **kwargs: Any) -> Any:
-            self._stands_aside = True
-            try:
-                return callback(*args, **kwargs)
-            finally:
-                self._stands_aside = False
-
-        return {**call, "callback_on_step_end": aside}
+    @contextmanager
+    def standing_aside(self) -> Iterator[None]:
+        """Count and mix nothing in the block: what a callback draws itself is none of the pipeline's steps."""
+        self._stands_aside = True
+        try:
+            yield
+        finally:
+            self._stands_aside = False
 
     @property
     def _is_foreign(self) -> bool:
@@ -211,13 +187,15 @@ class MixedPredictions:
         self._mixed |= {match.image for match in found}
         # A cache holds features of the prompt's own rows: safe rows in their place would be served them.
         shares_calls = not getattr(module, "is_cache_enabled", False) and not self._companion.waits
-        if self.is_whole and shares_calls:
-            swapped = conditioning.safe_in_place(arguments, found)
-            if swapped is not None:
-                return (), swapped
-        shares_calls = shares_calls and not self._splits[network]
-        self._todo, joined = self._plan(network, arguments, found, shares_calls=shares_calls)
-        return None if joined is None else ((), joined)
+        plan = in_place(conditioning, arguments, found) if self.is_whole and shares_calls else None
+        if plan is None:
+            call = network, self._calls_to_mix
+            self._calls_to_mix += 1
+            plan = self._plan(call, arguments, found, shares_calls=shares_calls)
+            self._todo = call, plan
+        for image in plan.extra:
+            self.extra_rows[image] += 1
+        return None if plan.arguments is None else ((), plan.arguments)
 
     def _check_apart(self, network: Module, arguments: dict[str, Any]) -> None:
         """Raise where a pipeline with a call for each prompt asks the same twice: one of them is a negative prompt."""
@@ -232,67 +210,50 @@ class MixedPredictions:
         self._asked.append(asked)
 
     def _plan(
-        self, network: Module, arguments: dict[str, Any], found: list[Match], *, shares_calls: bool
-    ) -> tuple[_Todo, dict[str, Any] | None]:
-        """Return how the safe rows of a call are to run, and the call with them behind its own rows, if that is it."""
-        call, own_rows = (network, self._calls_to_mix), num_rows(arguments)
-        self._calls_to_mix += 1
-        known = self._differences.get(call)
+        self, call: tuple[Module, int], arguments: dict[str, Any], found: list[Match], *, shares_calls: bool
+    ) -> Plan:
+        """Return how the safe rows of a call run; where what an earlier step found out serves, they do not."""
+        network, known = call[0], self._differences.get(call)
         is_due = self.is_whole or sum(weight > 0.0 for weight in self.weights) % self.reuse == 0
         if not is_due and known is not None and known[0] == found:
-            return _Todo(call=call, found=found), None
-        conditioning = self._conditioning[network]
-        if self._splits[network]:
-            whole, rows = conditioning.whole_batch(arguments, found)
-            for row in rows:
-                self.extra_rows[row % self.num_images] += 1
-            places = [rows.index(match.row) for match in found]
-            return _Todo(call=call, found=found, places=places, safe_arguments=whole), None
-        for match in found:
-            self.extra_rows[match.image] += 1
-        is_small = own_rows + len(found) <= JOINED_ROWS
-        if shares_calls and is_small and len(self.engaged) == self.num_images:
-            joined = conditioning.joined(arguments, found)
-            if joined is not None:
-                places = list(range(own_rows, own_rows + len(found)))
-                return _Todo(call=call, found=found, places=places, own_rows=own_rows), joined
-        safe = conditioning.safe_rows(arguments, found)
-        return _Todo(call=call, found=found, places=range(len(found)), safe_arguments=safe), None
+            return Plan(found=found)
+        may_join = shares_calls and len(self.engaged) == self.num_images
+        return beside(self._conditioning[network], arguments, found, splits=self._splits[network], may_join=may_join)
 
     def _after_denoiser(self, module: Module, args: tuple[Any, ...], output: Any) -> Any:
         if self._is_foreign:
             return None
         if self._todo is not None:
-            todo, self._todo = self._todo, None
-            output = self._mix(module, output, todo)
+            (call, plan), self._todo = self._todo, None
+            output = self._mix(module, output, call, plan)
         if not is_finite(output):
             raise SafetyFailure(
                 f"the denoiser's prediction at step {len(self.weights)} holds NaN or infinity; nothing is drawn"
             )
         return output
 
-    def _mix(self, module: Module, output: Any, todo: _Todo) -> Any:
+    def _mix(self, module: Module, output: Any, call: tuple[Module, int], plan: Plan) -> Any:
         """Mix the safe rows into a denoiser's output, or what is known of them from an earlier step."""
-        rows = [match.row for match in todo.found]
+        rows = [match.row for match in plan.found]
         original = rows_of(output, rows)
-        if todo.places:
-            safe = rows_of(output if todo.safe_arguments is None else self._safe_output(module, todo), todo.places)
+        if plan.places:
+            safe = rows_of(output if plan.safe_arguments is None else self._safe_output(module, plan), plan.places)
             if self.reuse > 1:
-                self._differences[todo.call] = todo.found, [b - a for a, b in zip(original, safe, strict=True)]
+                self._differences[call] = plan.found, [b - a for a, b in zip(original, safe, strict=True)]
         else:
-            safe = [a + difference for a, difference in zip(original, self._differences[todo.call][1], strict=True)]
-        images = [match.image for match in todo.found]
+            safe = [a + difference for a, difference in zip(original, self._differences[call][1], strict=True)]
+        images = [match.image for match in plan.found]
         of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
         parts = [
             self._mixed_part(a, b, images_of_part)
             for a, b, images_of_part in zip(original, safe, itertools.cycle(of_parts), strict=False)
         ]
-        return with_rows(first_rows(output, todo.own_rows) if todo.own_rows else output, rows, parts)
+        return with_rows(first_rows(output, plan.own_rows) if plan.own_rows else output, rows, parts)
 
-    def _safe_output(self, module: Module, todo: _Todo) -> Any:
+    def _safe_output(self, module: Module, plan: Plan) -> Any:
         """Run the safe rows' own call."""
-        assert todo.safe_arguments is not None
-        arguments = self._companion.with_safe_answers(todo.safe_arguments, todo.places, todo.found, self._run_apart)
+        assert plan.safe_arguments is not None
+        arguments = self._companion.with_safe_answers(plan.safe_arguments, plan.places, plan.found, self._run_apart)
         return self._run_apart(module, arguments)
 
     def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
@@ -380,7 +341,7 @@ def run(
             pipe, safe, schedule, num_images, engaged, reuse=reuse, local=local, strengths=strengths
         )
         with streams.attached():
-            output = pipe(**streams.with_callback_aside(fresh(call)))
+            output = pipe(**with_callbacks_aside(fresh(call), streams.standing_aside))
         streams.check_complete()
     each = streams.plain_rows // num_images
     return Drawn(

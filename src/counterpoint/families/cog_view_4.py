@@ -6,5 +6,5 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="CogView4",
-    pipelines=("CogView4Pipeline",),
+    pipelines=("CogView4Pipeline", "CogView4ControlPipeline"),
 )

@@ -6,7 +6,7 @@ from counterpoint.families import Family
 
 FAMILY = Family(
     name="Sana",
-    pipelines=("SanaPipeline", "SanaPAGPipeline"),
+    pipelines=("SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline"),
     template_tokens=2,
     fixed_arguments=("complex_human_instruction",),
 )

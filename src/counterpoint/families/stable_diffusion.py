@@ -10,6 +10,7 @@ FAMILY = Family(
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
         "StableDiffusionInpaintPipeline",
+        "StableDiffusionDepth2ImgPipeline",
         "StableDiffusionPAGPipeline",
         "StableDiffusionPAGImg2ImgPipeline",
         "StableDiffusionPAGInpaintPipeline",

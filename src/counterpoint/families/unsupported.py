@@ -7,6 +7,8 @@ _PAG = "perturbed attention has not been tried on this family"
 _TWO_STAGES = "the prompt steers another model before the denoiser, which the safe stream does not reach"
 _READS_PICTURES = "its prompt is read together with a picture that the gate cannot see"
 _EDITS = "it edits a picture by instruction, where a safe prompt has no twin"
+_REWRITES = "a language model may write another prompt after the gate has read this one"
+_NO_COUNT = "it does not tell how many steps it takes at a strength below 1, and each of them has to be accounted for"
 _NOT_TRIED = "no family names it: nobody has tried it yet"
 
 UNSUPPORTED: dict[str, str] = {
@@ -15,6 +17,19 @@ UNSUPPORTED: dict[str, str] = {
     "StableCascadeCombinedPipeline": _TWO_STAGES,
     "KandinskyCombinedPipeline": _TWO_STAGES,
     "KandinskyV22CombinedPipeline": _TWO_STAGES,
+    "IFImg2ImgPipeline": _NO_COUNT,
+    "IFInpaintingPipeline": _NO_COUNT,
+    "KandinskyPipeline": _TWO_STAGES,
+    "KandinskyImg2ImgPipeline": _TWO_STAGES,
+    "KandinskyInpaintPipeline": _TWO_STAGES,
+    "StableUnCLIPPipeline": _TWO_STAGES,
+    "GlmImagePipeline": _TWO_STAGES,
+    "LongCatImagePipeline": _REWRITES,
+    "ErnieImagePipeline": _REWRITES,
+    "OmniGenPipeline": "it has no text encoder that the gate could read with: its denoiser reads the words itself",
+    "Flux2KleinKVPipeline": "it keeps what it made of a reference picture, and the safe rows would share it",
+    "HunyuanImageRefinerPipeline": "it refines a picture that exists already",
+    "PRXPipeline": "diffusers 0.42 itself fails in it where a call has more than one picture",
     "ChromaInpaintPipeline": "diffusers 0.42 itself fails in it: it reads a setting that Chroma does not have",
     "FluxKontextPipeline": _EDITS,
     "QwenImageEditPipeline": _READS_PICTURES,
