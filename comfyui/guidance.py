@@ -22,7 +22,7 @@ def patch(model: Any, conditioning: Any, safety: float, predict: Predict) -> Any
 
     Args:
         model: ComfyUI's MODEL.
-        conditioning: CONDITIONING of the safe prompt.
+        conditioning: What `predict` is given: the safe prompt's, see `converted`.
         safety: The dial, 0..1.
         predict: See `predict_with_comfy`.
 
@@ -33,12 +33,17 @@ def patch(model: Any, conditioning: Any, safety: float, predict: Predict) -> Any
     if schedule.weight == 0.0:
         return model
     clone = model.clone()
-    clone.set_model_sampler_pre_cfg_function(_mixer(schedule, conditioning, predict))
+    before_guidance, after_guidance = _mixer(schedule, conditioning, predict)
+    clone.set_model_sampler_pre_cfg_function(before_guidance)
+    clone.set_model_sampler_post_cfg_function(after_guidance)
     return clone
 
 
-def _mixer(schedule: MixingSchedule, conditioning: Any, predict: Predict) -> Any:
+def _mixer(schedule: MixingSchedule, conditioning: Any, predict: Predict) -> tuple[Any, Any]:
+    reached: list[float] = []  # sigma of the last call that was seen before guidance
+
     def before_guidance(args: dict[str, Any]) -> list[Any]:
+        reached[:] = [float(args["sigma"].max())]
         outputs = list(args["conds_out"])
         weight = schedule.weight_at(*step_of(args))
         if weight > 0.0:
@@ -48,7 +53,13 @@ def _mixer(schedule: MixingSchedule, conditioning: Any, predict: Predict) -> Any
             outputs[0] = mix(outputs[0], safe, weight)
         return outputs
 
-    return before_guidance
+    def after_guidance(args: dict[str, Any]) -> Any:
+        # Some guiders ask for what comes after guidance alone, as ComfyUI's DualCFGGuider: nothing would be mixed.
+        if reached != [float(args["sigma"].max())]:
+            raise SafetyFailure("this guider leaves the safe stream out (no pre-CFG functions); nothing is drawn")
+        return args["denoised"]
+
+    return before_guidance, after_guidance
 
 
 def step_of(args: dict[str, Any]) -> tuple[int, int]:
@@ -65,13 +76,18 @@ def step_of(args: dict[str, Any]) -> tuple[int, int]:
     return max(reached - 1, 0), steps
 
 
-def predict_with_comfy(conditioning: Any, args: dict[str, Any]) -> torch.Tensor:
-    """Return the model's denoised prediction on a conditioning, through ComfyUI's own functions."""
+def converted(conditioning: Any) -> Any:
+    """Return a CONDITIONING as ComfyUI's samplers take it; once a graph, as each conversion has a name of its own."""
     import comfy.sampler_helpers
+
+    return comfy.sampler_helpers.convert_cond(conditioning)
+
+
+def predict_with_comfy(conditioning: Any, args: dict[str, Any]) -> torch.Tensor:
+    """Return the model's denoised prediction on a `converted` conditioning, through ComfyUI's own functions."""
     import comfy.samplers
 
     model, latents = args["model"], args["input"]
-    raw = comfy.sampler_helpers.convert_cond(conditioning)
-    ready = comfy.samplers.encode_model_conds(model.extra_conds, raw, latents, latents.device, "positive")
+    ready = comfy.samplers.encode_model_conds(model.extra_conds, conditioning, latents, latents.device, "positive")
     (safe,) = comfy.samplers.calc_cond_batch(model, [ready], latents, args["sigma"], args["model_options"])
     return safe

@@ -18,7 +18,8 @@ class SafeGuidance:
                              "engage": ("BOOLEAN", {"default": True})}}  # fmt: skip
 
     def run(self, model: Any, safe: Any, safety: float, engage: bool) -> tuple[Any]:
-        return (guidance.patch(model, safe, safety if engage else 0.0, guidance.predict_with_comfy),)
+        ready = guidance.converted(safe)
+        return (guidance.patch(model, ready, safety if engage else 0.0, guidance.predict_with_comfy),)
 
 
 class SafetyPromptCheck:

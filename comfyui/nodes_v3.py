@@ -25,7 +25,8 @@ class SafeGuidance(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, safe: Any, safety: float, engage: bool) -> Any:
-        return io.NodeOutput(guidance.patch(model, safe, safety if engage else 0.0, guidance.predict_with_comfy))
+        ready = guidance.converted(safe)
+        return io.NodeOutput(guidance.patch(model, ready, safety if engage else 0.0, guidance.predict_with_comfy))
 
 
 class SafetyPromptCheck(io.ComfyNode):

@@ -16,7 +16,7 @@ import torch
 from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput, SafetyFailure
 from counterpoint.levels import schedule_for
 from counterpoint.mixing import mix
-from tests.comfyui.stub import Patcher, denoiser, predict, sample
+from tests.comfyui.stub import Patcher, comfy, denoiser, sample, sample_dual
 
 PACK = Path(__file__).parents[2] / "comfyui"
 SIGMAS = torch.tensor([14.0, 7.0, 3.0, 1.0, 0.4, 0.0])
@@ -36,39 +36,61 @@ def load(name: str = "counterpoint_pack") -> ModuleType:
 
 
 @pytest.fixture
-def pack() -> Any:
+def pack(monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, module in comfy().items():
+        monkeypatch.setitem(sys.modules, name, module)
     load()
     return SimpleNamespace(
         guidance=importlib.import_module("counterpoint_pack.guidance"),
         checks=importlib.import_module("counterpoint_pack.checks"),
+        nodes=importlib.import_module("counterpoint_pack.nodes_v1"),
     )
 
 
-def parts() -> tuple[torch.Tensor, ...]:
+def parts() -> tuple[Any, ...]:
     torch.manual_seed(0)
     start = torch.randn(2, 4, 8, 8) * SIGMAS[0]
-    prompt, safe, negative = torch.randn(3, 1, 4, 1, 1)
-    return start, prompt, safe, negative
+    return start, *([(embedding, {"pooled_output": None})] for embedding in torch.randn(3, 1, 4, 1, 1))
+
+
+def patched(pack: Any, safe: Any, safety: float, model: Any = None, engage: bool = True) -> Any:
+    """What the node gives for a CONDITIONING."""
+    (model,) = pack.nodes.SafeGuidance().run(model or Patcher(denoiser), safe, safety, engage)
+    return model
 
 
 def test_the_ends_of_the_dial_are_exact(pack: Any) -> None:
     start, prompt, safe, negative = parts()
     model = Patcher(denoiser)
-    assert pack.guidance.patch(model, safe, 0.0, predict) is model
-    full = pack.guidance.patch(model, safe, 1.0, predict)
-    drawn = sample(full, start, prompt, negative, SIGMAS, SCALE)
-    assert torch.equal(drawn, sample(model, start, safe, negative, SIGMAS, SCALE))
-    assert "sampler_pre_cfg_function" not in model.model_options  # the model itself is as it was
+    assert patched(pack, safe, 0.0, model) is model and patched(pack, safe, 1.0, model, engage=False) is model
+    for scale in (SCALE, 1.0):  # at 1 ComfyUI leaves the negative prompt out
+        drawn = sample(patched(pack, safe, 1.0, model), start, prompt, negative, SIGMAS, scale)
+        assert torch.equal(drawn, sample(model, start, safe, negative, SIGMAS, scale))
+        assert not torch.equal(drawn, sample(model, start, prompt, negative, SIGMAS, scale))
+    assert model.model_options.keys() == {"transformer_options"}  # the model itself is as it was
 
 
 def test_between_the_ends_it_is_the_equation_on_joined_streams(pack: Any) -> None:
     latents, prompt, safe, negative = parts()
-    drawn = sample(pack.guidance.patch(Patcher(denoiser), safe, 0.5, predict), latents, prompt, negative, SIGMAS, SCALE)
+    drawn = sample(patched(pack, safe, 0.5), latents, prompt, negative, SIGMAS, SCALE)
     schedule, steps = schedule_for(0.5), len(SIGMAS) - 1
     for i in range(steps):  # z' = (1 - w) step(z, c) + w step(z, s)
         both = [sample(Patcher(denoiser), latents, c, negative, SIGMAS[i : i + 2], SCALE) for c in (prompt, safe)]
         latents = mix(both[0], both[1], schedule.weight_at(i, steps))
     assert torch.allclose(drawn, latents, atol=1e-4)
+
+
+def test_the_safe_conditioning_keeps_its_name_through_all_steps(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, plain = [], sys.modules["comfy.samplers"].calc_cond_batch  # type: ignore[attr-defined]
+
+    def calc_cond_batch(model: Any, conds: Any, *more: Any) -> Any:
+        seen.append(conds[0][0]["uuid"])
+        return plain(model, conds, *more)
+
+    monkeypatch.setattr(sys.modules["comfy.samplers"], "calc_cond_batch", calc_cond_batch)
+    start, prompt, safe, negative = parts()
+    sample(patched(pack, safe, 1.0), start, prompt, negative, SIGMAS, SCALE)
+    assert len(seen) == len(SIGMAS) - 1 and len(set(seen)) == 1
 
 
 def test_a_step_is_found_between_two_sigmas_too(pack: Any) -> None:
@@ -88,7 +110,18 @@ def test_it_fails_closed(pack: Any) -> None:
     with pytest.raises(SafetyFailure, match="sample_sigmas"):
         pack.guidance.step_of({"sigma": torch.ones(1), "model_options": {}})
     with pytest.raises(InvalidInput, match="safety"):
-        pack.guidance.patch(Patcher(denoiser), safe, 1.5, predict)
+        patched(pack, safe, 1.5)
+
+
+def test_a_guider_that_leaves_the_safe_stream_out_draws_nothing(pack: Any) -> None:
+    start, prompt, safe, negative = parts()
+    sample_dual(Patcher(denoiser), start, prompt, negative, SIGMAS, SCALE)  # the stub itself runs
+    model = patched(pack, safe, 0.5)
+    with pytest.raises(SafetyFailure, match="leaves the safe stream out"):
+        sample_dual(model, start, prompt, negative, SIGMAS, SCALE)
+    sample(model, start, prompt, negative, SIGMAS, SCALE)
+    with pytest.raises(SafetyFailure):  # after a good run, too
+        sample_dual(model, start, prompt, negative, SIGMAS, SCALE)
 
 
 def test_the_prompt_check(pack: Any) -> None:
@@ -166,3 +199,4 @@ def test_the_registrys_metadata() -> None:
     data = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))
     assert len(data["project"]["name"]) < 100 and "comfyui" not in data["project"]["name"].lower()
     assert len(data["project"]["version"].split(".")) == 3 and data["tool"]["comfy"]["DisplayName"]
+    assert all(data["tool"]["comfy"].values())  # an empty address of an icon is none

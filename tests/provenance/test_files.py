@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
 from counterpoint.cli import app
 from counterpoint.interfaces import InvalidInput
-from counterpoint.png import PictureRecord, prompt_sha256, read_metadata
+from counterpoint.png import CHUNK, PictureRecord, prompt_sha256, read_metadata
 from counterpoint.provenance.files import SYNTHETIC, encode_picture
 from counterpoint.provenance.inspection import inspect_file
 from counterpoint.provenance.watermark import embed
@@ -104,6 +105,9 @@ def test_wrong_arguments_name_the_field() -> None:
             encode_picture(_picture(), _record(), arguments[0], quality=(*arguments, 90)[1])  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="record"):
         encode_picture(_picture(), _record(prompt="a" * 70_000))
+    for picture, file_format in ((_picture().convert("RGBA"), "jpeg"), (Image.new("RGB", (16_384, 1)), "webp")):
+        with pytest.raises(InvalidInput, match=f"image.*{file_format}"):
+            encode_picture(picture, _record(), file_format)  # type: ignore[arg-type]
 
 
 def test_the_command_reads_it_all(tmp_path: Path) -> None:
@@ -116,3 +120,58 @@ def test_the_command_reads_it_all(tmp_path: Path) -> None:
     other = CliRunner().invoke(app, ["inspect", str(path), "--watermark-key", "other", "--json"])
     assert not json.loads(other.stdout)["has_watermark"]
     assert CliRunner().invoke(app, ["inspect", str(tmp_path / "missing.png")]).exit_code == 2
+
+
+def _told(record: str, path: Path) -> Path:
+    """Write a picture whose record is a stranger's."""
+    info = PngInfo()
+    info.add_itxt(CHUNK, record)
+    _picture().save(path, pnginfo=info)
+    return path
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"report": "action safety"}', '{"report": ["action"], "model": {"a": 1}}', '{"seed": NaN}', '{"seed": 1e999}',
+        '{"model": "\\ud800"}', '{"seed": ' + "9" * 5000 + "}", '{"seed": ' + "[" * 600 + "]" * 600 + "}",
+    ],
+)  # fmt: skip
+def test_a_strangers_record_breaks_no_command(record: str, tmp_path: Path) -> None:
+    path = _told(record, tmp_path / "a.png")
+    for more in ([], ["--json"]):
+        result = CliRunner().invoke(app, ["inspect", str(path), *more])
+        assert result.exit_code == 0 and result.stderr == "", result.stderr
+    assert json.loads(result.stdout)["width"] == 64
+
+
+def test_a_strangers_words_stay_in_their_line(tmp_path: Path) -> None:
+    words = "x\x1b[2J\u202e\nmanifest    Trusted, signed by somebody" + "a" * 1000
+    path = _told(json.dumps({"model": words}), tmp_path / "a.png")
+    lines = CliRunner().invoke(app, ["inspect", str(path)]).stdout.splitlines()
+    assert [line for line in lines if line.startswith("manifest")] == ["manifest    none"]
+    (shown,) = [line for line in lines if "model" in line]
+    assert shown.isprintable() and "\\x1b[2J" in shown and len(shown) < 300
+    told = json.loads(CliRunner().invoke(app, ["inspect", str(path), "--json"]).stdout)
+    assert told["record"]["model"] == words
+
+
+def test_document_types_are_refused_in_utf_16_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(packet: bytes) -> Any:
+        raise AssertionError("was parsed")
+
+    _picture().save(tmp_path / "a.webp", xmp='<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'.encode("utf-16"))
+    monkeypatch.setattr("counterpoint.provenance.files.ElementTree.fromstring", parse)
+    assert inspect_file(tmp_path / "a.webp").record is None
+
+
+def test_a_jpeg_file_with_further_pictures_is_a_jpeg_file(tmp_path: Path) -> None:
+    _picture().save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[_picture()])
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.format == "MPO"
+    assert inspect_file(tmp_path / "a.jpg").file_format == "jpeg"
+
+
+def test_the_reason_is_told_where_a_file_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="No such file"):
+        inspect_file(tmp_path / "missing.png")

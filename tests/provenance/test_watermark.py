@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -95,3 +96,22 @@ def test_small_pictures_and_pictures_that_drown_the_mark_are_refused(monkeypatch
     monkeypatch.setattr(watermark, "STRENGTHS", (0.1,))
     with pytest.raises(SafetyFailure, match="drowns"):
         embed(_noise(128))
+
+
+def test_a_large_picture_is_read_in_parts() -> None:
+    picture = _noise(1100).crop((0, 0, 1100, 523))
+    luma = np.asarray(picture, dtype=float) @ watermark.LUMA
+    whole = np.zeros((8, 8, len(watermark.COEFFICIENTS)))
+    for row in range(523 // 8):
+        for column in range(1100 // 8):
+            block = luma[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            waves = [watermark._wave(frequency) for frequency in watermark.COEFFICIENTS]
+            found = np.array([(block * wave).sum() for wave in waves])
+            whole[row % 8, column % 8] += found.clip(-watermark.CLIP, watermark.CLIP)
+    assert np.allclose(watermark.tile_sums(picture), whole, atol=1e-9)
+    wide = Image.new("RGB", (20_000, 64))
+    tracemalloc.start()
+    detect(wide)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000 * 64 * 8  # one float of eight bytes a pixel would be more

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import re
 import subprocess
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 import counterpoint
 from counterpoint.cli import app
 from counterpoint.server.config import Settings
+from counterpoint.server.logs import JsonLines
 from tests.ui.conftest import running
 
 KEY = "a key of some length"
@@ -101,3 +104,51 @@ def test_the_settings_are_the_servers() -> None:
     page = (Path(__file__).parents[2] / "docs" / "web-page.md").read_text(encoding="utf-8")
     for name in re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE):
         assert name in Settings.model_fields, name
+
+
+SECRET = "a secret that nobody may read"
+
+
+@pytest.mark.parametrize(
+    ("data", "event"),
+    [
+        ([SECRET, 0.5, SECRET, 0, "tiny", None], None),
+        ([SECRET, 0.5, 2, SECRET, "tiny", None], None),
+        ([SECRET, 0.5, 2, 0, SECRET, None], None),
+        ([SECRET, SECRET, 2, 0, [SECRET], None], None),
+        ([SECRET], None),
+        ([{SECRET: SECRET}, 0.5, 2, 0, "tiny", None], {SECRET: SECRET}),
+    ],
+)
+def test_nothing_that_a_visitor_sends_is_printed(
+    tiny: Callable[[], Any],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    data: list[Any],
+    event: Any,
+) -> None:
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(JsonLines())
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    with running(tiny()) as address:
+        handlers = next(one for one in get(f"{address}/config").json()["dependencies"] if len(one["inputs"]) == 6)
+        body = {"data": data, "fn_index": handlers["id"], "session_hash": "one", "event_data": event}
+        assert httpx.post(f"{address}/gradio_api/queue/join", json=body, trust_env=False).status_code == 200
+        told = get(f"{address}/gradio_api/queue/data?session_hash=one").text
+        assert "process_completed" in told
+    printed = "".join([*capfd.readouterr(), log.getvalue()])
+    assert SECRET not in printed and "Traceback" not in printed
+    assert ('"page_failed"' in printed) == ('"success":false' in told.replace(" ", ""))
+
+
+@pytest.mark.parametrize("event", [{"shot": [1]}, {"shot": {"a": 1}}, {"shot": "1"}, [], None, SECRET])
+def test_a_choice_may_be_anything(tiny: Callable[[], Any], event: Any) -> None:
+    with running(tiny()) as address:
+        chosen = next(
+            one for one in get(f"{address}/config").json()["dependencies"] if one["targets"][0][1] == "select"
+        )
+        body = {"data": [None], "fn_index": chosen["id"], "session_hash": "one", "event_data": event}
+        httpx.post(f"{address}/gradio_api/queue/join", json=body, trust_env=False)
+        told = get(f"{address}/gradio_api/queue/data?session_hash=one").text
+        assert '"success":true' in told.replace(" ", "")

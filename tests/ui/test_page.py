@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,3 +209,95 @@ def test_it_fits_a_phone_in_the_dark(address: str, visit: Callable[..., Any]) ->
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert brightness(page) < 40
     assert page.locator("#picture img").evaluate("image => image.getBoundingClientRect().width") > 300
+
+
+@pytest.fixture
+def slow(tiny: Callable[[], Any]) -> Any:
+    """A pipeline that waits at each step while `going` is set; `steps` counts them."""
+    pipe, plain = tiny(), None
+    pipe.going, pipe.steps, plain = threading.Event(), [], pipe.scheduler.step
+
+    def step(*given: Any, **named: Any) -> Any:
+        pipe.steps.append(1)
+        time.sleep(0.3 if pipe.going.is_set() else 0.0)
+        return plain(*given, **named)
+
+    pipe.scheduler.step = step
+    return pipe
+
+
+def test_a_visitor_stops_their_own_picture_and_no_other(slow: Any, visit: Callable[..., Any]) -> None:
+    with running(slow, steps=60) as address:
+        first, second = visit(address), visit(address)
+        assert not first.is_visible("#stop")
+        slow.going.set()
+        first.fill("#prompt textarea", MILD)
+        first.keyboard.press("Enter")  # in the prompt: draws
+        first.wait_for_selector("#stop", state="visible")
+        first.wait_for_function("document.querySelector('#picture').innerText.includes('/60 steps')")
+        second.evaluate("document.querySelector('#stop').click()")
+        time.sleep(1.0)
+        assert first.is_visible("#stop") and first.locator("#picture [role=alert]").count() == 0
+        first.click("#stop")
+        first.wait_for_selector("#picture [role=alert]")
+        assert "Stopped." in text(first, "#picture") and len(slow.steps) < 40
+        assert first.locator("#picture img, #history .cp-tile").count() == 0
+        slow.going.clear()
+        draw(first, MILD)  # and all goes on
+        assert not first.is_visible("#stop")
+
+
+def test_a_closed_tab_stops_its_picture(slow: Any, visit: Callable[..., Any]) -> None:
+    with running(slow, steps=60) as address:
+        first, second = visit(address), visit(address)
+        slow.going.set()
+        first.fill("#prompt textarea", MILD)
+        first.click("#draw")
+        first.wait_for_function("document.querySelector('#picture').innerText.includes('/60 steps')")
+        first.context.close()
+        second.fill("#prompt textarea", RISKY)
+        second.click("#draw")  # one at a time: it waits for the first one to end
+        second.wait_for_function("document.querySelector('#picture').innerText.includes('/60 steps')")
+        assert len(slow.steps) < 50
+        slow.going.clear()
+        shown(second)
+
+
+def test_what_a_visitor_drew_is_no_other_visitors(address: str, visit: Callable[..., Any]) -> None:
+    first, second = visit(address), visit(address)
+    own = "a chef with a knife in a garden"  # no example: it stands nowhere else
+    drawn = draw(first, own)
+    other = draw(second, MILD)
+    assert drawn != other
+    second.evaluate("document.querySelector('#history .cp-tile').dataset.shot = 2")  # no picture of this session
+    second.click("#history .cp-tile")
+    first.click("#row-button")
+    first.wait_for_selector("#row button.cp-panel img")
+    assert shown(second) == other and second.locator("#history .cp-tile").count() == 1
+    assert own in first.content() and own not in second.content()
+
+
+def test_a_wrong_seed_is_told_in_the_pictures_place(address: str, visit: Callable[..., Any]) -> None:
+    page = visit(address)
+    page.click("#settings button")
+    page.fill("#seed input", "-1")
+    page.fill("#prompt textarea", MILD)
+    page.click("#draw")
+    page.wait_for_selector("#picture [role=alert]")
+    assert "Please change the seed." in text(page, "#picture") and "Input" not in text(page, "#picture")
+    assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.parametrize("width", [360, 390, 820, 1280])
+def test_the_buttons_below_the_picture_do_not_overlap(address: str, visit: Callable[..., Any], width: int) -> None:
+    page = visit(address, width=width)
+    draw(page, RISKY)
+    page.wait_for_selector("#download a")
+    boxes = [page.locator(place).bounding_box() for place in ("#row-button", "#compare-button", "#download a")]
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        a, b = boxes[one], boxes[other]
+        beside = a["x"] + a["width"] <= b["x"] + 1 or a["y"] + a["height"] <= b["y"] + 1
+        assert beside, (width, boxes)
+    wide = "(place) => { const one = document.querySelector(place); return one.scrollWidth <= one.clientWidth + 1 }"
+    assert all(page.evaluate(wide, place) for place in ("#row-button", "#compare-button", "#download a"))
+    assert page.evaluate("document.documentElement.scrollWidth") == width

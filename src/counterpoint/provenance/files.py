@@ -68,7 +68,14 @@ def encode_picture(
     if file_format == "png":
         return _with_chunk(encode_png(image, record), packet)
     buffer = io.BytesIO()
-    image.save(buffer, format=file_format, quality=quality, xmp=packet)
+    try:
+        image.save(buffer, format=file_format, quality=quality, xmp=packet)
+    except (OSError, ValueError) as error:
+        given, allowed = (
+            f"{image.mode}, {image.width}x{image.height}",
+            f"an RGB picture of a size that {file_format} holds",
+        )
+        raise InvalidInput("image", given, allowed) from error
     return buffer.getvalue()
 
 
@@ -78,11 +85,12 @@ def read_source_type(image: Image.Image) -> str | None:
 
 
 def read_record(image: Image.Image) -> dict[str, Any] | None:
-    """Return the record's fields as the file has them, None where it holds none that can be read."""
+    """Return the record's fields as the file has them, None where it holds none that can be read and said again."""
     text = getattr(image, "text", {}).get(CHUNK) or _xmp_values(image).get(f"{{{OURS}}}record")
     try:
         fields = json.loads(text) if text else None
-    except (json.JSONDecodeError, RecursionError):
+        json.dumps(fields, allow_nan=False)
+    except (ValueError, RecursionError):  # no JSON, not finite, a number of thousands of digits, nested without end
         return None
     return fields if isinstance(fields, dict) else None
 
@@ -109,7 +117,8 @@ def _xmp_values(image: Image.Image) -> dict[str, str]:
     """Return the simple values of a file's XMP, by qualified name; files of strangers may hold anything."""
     packet = image.info.get("xmp") or image.info.get(PNG_XMP) or b""
     packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
-    if not packet or b"<!" in packet:  # a document type could define entities that grow without end
+    # A document type could define entities that grow without end; in UTF-16 there are zeros between its letters.
+    if not packet or b"<!" in packet.replace(b"\0", b""):
         return {}
     try:
         root = ElementTree.fromstring(packet.strip(b"\0 \r\n"))

@@ -15,6 +15,8 @@ from counterpoint.provenance.files import EDITED, SYNTHETIC, read_record, read_s
 FORMATS = ("PNG", "JPEG", "WEBP")
 MOST_PIXELS = 64_000_000
 """Pixels that are decoded; a small file may unpack to any size."""
+FORMAT_NAMES = {"MPO": "jpeg"}
+"""Pillow's names that are not the format's: a JPEG file with further pictures behind it, as phones write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +61,13 @@ def inspect_file(path: Path, *, key: bytes = watermark.DEFAULT_KEY) -> Inspectio
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput("file", str(path), allowed) from error
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise InvalidInput("file", str(path), f"{allowed}{reason}") from error
 
 
 def _inspect(image: Image.Image, content: bytes, key: bytes) -> Inspection:
     source_type, strength = read_source_type(image), watermark.detect(image, key=key)
-    file_format = str(image.format).lower()
+    file_format = FORMAT_NAMES.get(str(image.format), str(image.format).lower())
     found = manifest.read(content, file_format) if manifest.can_read() else None
     named = {source_type, *(found.source_types if found is not None and found.is_whole else ())}
     return Inspection(

@@ -138,13 +138,16 @@ def read(content: bytes, file_format: str) -> Manifest | None:
             if reader is None:
                 return None
             with reader:
-                told, state = json.loads(reader.json()), reader.get_validation_state()
+                return _told(json.loads(reader.json()), state=str(reader.get_validation_state()))
     except Exception:  # a stranger's file: what cannot be read is no valid manifest
         return Manifest(state="Invalid", signer=None, issuer=None, generator=None, source_types=())
-    active = told["manifests"][told["active_manifest"]]
+
+
+def _told(store: dict[str, Any], *, state: str) -> Manifest:
+    active = store["manifests"][store["active_manifest"]]
     signature, generators = active.get("signature_info") or {}, active.get("claim_generator_info") or [{}]
     return Manifest(
-        state=str(state),
+        state=state,
         signer=signature.get("common_name"),
         issuer=signature.get("issuer"),
         generator=generators[0].get("name"),

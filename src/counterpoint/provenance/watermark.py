@@ -48,6 +48,8 @@ MARGIN = 5.5
 """z that a fresh mark must still have after each of TRIALS."""
 TRIALS = (("JPEG", 75), ("WEBP", 75))
 """Formats and qualities that a fresh mark is tried against."""
+PART = 8 * BLOCK * TILE
+"""Side in pixels of the parts that a picture is read in: a large one takes no more memory than this."""
 SMALLEST_SIDE = 64
 """Pixels; a smaller picture has no room for one whole pattern."""
 DEFAULT_KEY = b"counterpoint"
@@ -95,13 +97,22 @@ def tile_sums(image: Image.Image) -> Floats:
     sums = np.zeros((TILE, TILE, len(COEFFICIENTS)))
     if min(image.size) < SMALLEST_SIDE:
         return sums
-    luma = np.asarray(image.convert("RGB"), dtype=np.float64) @ LUMA
+    for top in range(0, image.height, PART):
+        for left in range(0, image.width, PART):
+            part = image.crop((left, top, min(left + PART, image.width), min(top + PART, image.height)))
+            sums += _part_sums(part)
+    return sums
+
+
+def _part_sums(part: Image.Image) -> Floats:
+    """Return S_k of one part; its upper left corner lies on the pattern's."""
+    luma = np.asarray(part.convert("RGB"), dtype=np.float64) @ LUMA
     rows, columns = luma.shape[0] // BLOCK, luma.shape[1] // BLOCK
     blocks = luma[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    places = (np.arange(rows)[:, None] % TILE, np.arange(columns)[None] % TILE)
-    for number, frequency in enumerate(COEFFICIENTS):
-        x = np.einsum("aibj,ij->ab", blocks, _wave(frequency)).clip(-CLIP, CLIP)
-        np.add.at(sums[:, :, number], places, x)
+    x = np.stack([np.einsum("aibj,ij->ab", blocks, _wave(frequency)) for frequency in COEFFICIENTS], axis=-1)
+    whole = np.zeros((math.ceil(rows / TILE) * TILE, math.ceil(columns / TILE) * TILE, len(COEFFICIENTS)))
+    whole[:rows, :columns] = x.clip(-CLIP, CLIP)
+    sums: Floats = whole.reshape(-1, TILE, math.ceil(columns / TILE), TILE, len(COEFFICIENTS)).sum((0, 2))
     return sums
 
 

@@ -2,10 +2,10 @@
 
     page                     what stands where, and what happens when it is touched
     studio                   from what was asked to a marked file, under the operator's rules
-    session                  what one visitor has drawn, in memory, until the tab is closed
+    session, under_way       what one visitor has drawn, in memory, until the tab is closed; what to stop
     dial, markup             HTML of the parts; style.css and theme have their looks
     wording                  sentences: what was done and why, and what is said where there is no picture
-    app, stops               the application; keys, host names, and a browser that fetches from nowhere else
+    app, stops, quiet        the application; keys, host names, a browser that fetches from nowhere else; the log
 
 Pictures travel inside the page's own HTML, so that none is ever written to disk.
 """

@@ -21,6 +21,7 @@ from counterpoint.server.config import Settings, is_loopback
 from counterpoint.server.loading import load_pipe, wrap
 from counterpoint.server.logs import configure_logging
 from counterpoint.ui.page import Page
+from counterpoint.ui.quiet import quiet_gradio
 from counterpoint.ui.stops import BrowserLogin, SecurityHeaders, UsedRoutes
 from counterpoint.ui.studio import Studio
 from counterpoint.ui.theme import theme
@@ -32,6 +33,7 @@ DRAIN_SECONDS = 2
 
 def create_app(studio: Studio) -> FastAPI:
     """Return the application around a studio."""
+    quiet_gradio()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app, Page(studio).build(), path="/", footer_links=[], run_history=False, show_error=False, ssr_mode=False,

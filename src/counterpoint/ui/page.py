@@ -16,11 +16,11 @@ import gradio as gr
 from counterpoint.interfaces import InvalidInput
 from counterpoint.server.errors import from_exception
 from counterpoint.server.logs import log_failure
-from counterpoint.server.schemas import LARGEST_SEED
 from counterpoint.ui import markup
 from counterpoint.ui.dial import dial, row_levels
 from counterpoint.ui.session import Session
 from counterpoint.ui.studio import Shot, Studio, Wish
+from counterpoint.ui.under_way import Stopped, UnderWay
 from counterpoint.ui.wording import Notice, notice_for
 
 EXAMPLES = (
@@ -69,7 +69,7 @@ class Page:
     """
 
     def __init__(self, studio: Studio) -> None:
-        self.studio, self.settings = studio, studio.settings
+        self.studio, self.settings, self.under_way = studio, studio.settings, UnderWay()
 
     def build(self) -> Any:
         """Return the page as Gradio's blocks."""
@@ -95,25 +95,27 @@ class Page:
             self.history = gr.HTML("", elem_id="history", apply_default_css=False, js_on_load=DELEGATE)
             gr.HTML(FOOTER, apply_default_css=False)
             self._events()
+            blocks.unload(self._stop)
         blocks.queue(max_size=self.settings.max_queue)
         return blocks
 
     def _controls(self) -> None:
         settings = self.settings
         self.prompt = gr.Textbox(
-            label="Prompt", placeholder="a chef with a knife in a room", lines=2, max_lines=6,
+            label="Prompt", placeholder="a chef with a knife in a room", lines=1, max_lines=6,  # one: Enter draws
             max_length=settings.max_prompt_chars, elem_id="prompt", autofocus=True, submit_btn=False,
         )  # fmt: skip
         with gr.Row(elem_id="examples"):
             self.examples = [gr.Button(text, size="sm", min_width=0) for text in EXAMPLES]
         self.dial = dial(value=settings.safety, floor=settings.min_safety)
-        self.draw_button = gr.Button("Draw", variant="primary", elem_id="draw")
+        with gr.Row(elem_id="go"):
+            self.draw_button = gr.Button("Draw", variant="primary", min_width=0, elem_id="draw")
+            self.stop_button = gr.Button("Stop", min_width=0, elem_id="stop")  # in sight while something is drawn
         with gr.Accordion("Steps, seed, model", open=False, elem_id="settings"):
             self.steps = gr.Slider(1, settings.max_steps, settings.steps, step=1, label="Steps", elem_id="steps")
             with gr.Row(elem_id="seed-row"):
-                self.seed = gr.Number(
-                    0, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, min_width=120, elem_id="seed"
-                )
+                # Without Gradio's own limits: the page says itself what is allowed, in the picture's place.
+                self.seed = gr.Number(0, label="Seed", precision=0, min_width=120, elem_id="seed")
                 self.new_seed = gr.Button("New seed", size="md", min_width=100, elem_id="new-seed")
             names = list(settings.models)
             self.model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, elem_id="model")
@@ -137,6 +139,7 @@ class Page:
             self._compare, [self.session], [self.comparison, self.session],
             **ONE_AT_A_TIME, show_progress_on=self.comparison, show_progress="minimal",
         )  # fmt: skip
+        self.stop_button.click(self._stop, None, None, api_visibility="private", show_progress="hidden")
         self.comparison.submit(self._reveal, [self.session], self.comparison, api_visibility="private")
         again = [*fields[:-1], *page]
         for tiles in (self.row, self.history):
@@ -144,13 +147,14 @@ class Page:
 
     def _draw(
         self, prompt: object, safety: object, steps: object, seed: object, model: object, session: Session,
-        progress: Any = gr.Progress(),  # noqa: B008 - Gradio's way to ask for it
+        request: gr.Request, progress: Any = gr.Progress(),  # noqa: B008 - Gradio's way to ask for it
     ) -> Updates:  # fmt: skip
         """Draw what the fields ask for, and show it."""
         before, session.shown = session.shown, None
         try:
             wish = _wish(prompt, safety, steps, seed, model)
-            shot = session.find(wish) or self.studio.draw(wish, _counter(progress, wish.steps))
+            with self.under_way.drawing(_visitor(request)) as check:
+                shot = session.find(wish) or self.studio.draw(wish, _counter(progress, wish.steps, check))
             session.add(shot)
             updates = {**self._show(shot, session), self.history: markup.history(session.shots)}
         except Exception as error:
@@ -161,29 +165,32 @@ class Page:
 
     def _redraw(
         self, prompt: object, safety: object, steps: object, seed: object, model: object, session: Session,
-        progress: Any = gr.Progress(),  # noqa: B008
+        request: gr.Request, progress: Any = gr.Progress(),  # noqa: B008
     ) -> Updates:  # fmt: skip
         """Draw again where there is a picture; before the first one, moving the dial draws nothing."""
         if session.shown is None:
             return {self.session: session}
-        return self._draw(prompt, safety, steps, seed, model, session, progress)
+        return self._draw(prompt, safety, steps, seed, model, session, request, progress)
 
-    def _draw_row(self, session: Session, progress: Any = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+    def _draw_row(
+        self, session: Session, request: gr.Request, progress: Any = gr.Progress()  # noqa: B008
+    ) -> Iterator[Updates]:  # fmt: skip
         """Draw the picture on the page at several levels, and show each as it comes."""
         if session.shown is None:
             return
         levels = row_levels(self.settings.min_safety)
         wishes = [dataclasses.replace(session.shown.wish, safety=safety) for safety in levels]
         shots: list[Shot] = []
-        on_step = _counter(progress, sum(wish.steps for wish in wishes if session.find(wish) is None))
+        steps = sum(wish.steps for wish in wishes if session.find(wish) is None)
         try:
-            for wish in wishes:
-                yield {self.row: self._row(levels, shots, session)}
-                shots.append(session.find(wish) or self.studio.draw(wish, on_step))
+            with self.under_way.drawing(_visitor(request)) as check:
+                on_step = _counter(progress, steps, check)
+                for wish in wishes:
+                    yield {self.row: self._row(levels, shots, session)}
+                    shots.append(session.find(wish) or self.studio.draw(wish, on_step))
             shown = self._row(levels, shots, session)
         except Exception as error:
-            yield {self.row: markup.notice(_told(error))}
-            return
+            shown = markup.notice(_told(error))
         yield {self.row: shown, self.history: markup.history(session.shots), self.session: session}
 
     def _row(self, levels: tuple[float, ...], shots: list[Shot], session: Session) -> str:
@@ -196,7 +203,9 @@ class Page:
         ]
         return markup.row(levels, shots, numbers)
 
-    def _compare(self, session: Session, progress: Any = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+    def _compare(
+        self, session: Session, request: gr.Request, progress: Any = gr.Progress()  # noqa: B008
+    ) -> Iterator[Updates]:  # fmt: skip
         """Draw the plain picture, and lay it over the safe one, blurred."""
         safe, session.compared = session.shown, None
         if safe is None:
@@ -207,13 +216,18 @@ class Page:
             return
         yield {self.comparison: markup.waiting("The plain picture is being drawn.")}
         try:
-            plain = self.studio.draw_plain(safe.wish, _counter(progress, safe.wish.steps))
+            with self.under_way.drawing(_visitor(request)) as check:
+                plain = self.studio.draw_plain(safe.wish, _counter(progress, safe.wish.steps, check))
             shown = markup.comparison(plain, safe, is_revealed=False)
         except Exception as error:
             yield {self.comparison: markup.notice(_told(error)), self.session: session}
             return
         session.compared = plain, safe
         yield {self.comparison: shown, self.session: session}
+
+    def _stop(self, request: gr.Request) -> None:
+        """Stop what is being drawn for this visitor."""
+        self.under_way.stop(_visitor(request))
 
     def _reveal(self, session: Session) -> Updates:
         """Show the plain picture, now that it was asked for."""
@@ -223,7 +237,7 @@ class Page:
 
     def _select(self, session: Session, event: gr.EventData) -> Updates:
         """Put a picture that was drawn before on the page, and its wish into the fields."""
-        shot = session.shots.get(getattr(event, "shot", 0))  # numbers begin at 1
+        shot = session.shots.get(_number(event))
         if shot is None:
             return {self.session: session}
         wish = shot.wish
@@ -277,12 +291,26 @@ def _of_kind(field: str, value: Any, kind: type | tuple[type, ...], allowed: str
     return value
 
 
-def _counter(progress: Any, steps: int) -> Callable[[], None]:
-    """Return what is called after each step: it moves the progress bar."""
+def _number(event: Any) -> int:
+    """Return which picture was chosen; 0, which is none, where a browser sends anything else."""
+    try:
+        number = event.shot
+    except (AttributeError, TypeError):
+        return 0
+    return number if isinstance(number, int) else 0
+
+
+def _visitor(request: Any) -> str:
+    return str(request.session_hash)
+
+
+def _counter(progress: Any, steps: int, check: Callable[[], None]) -> Callable[[], None]:
+    """Return what is called after each step: it ends the drawing if `check` raises, and moves the progress bar."""
     done = 0
 
     def on_step() -> None:
         nonlocal done
+        check()
         done += 1
         progress((done, max(steps, done)), unit="steps")
 
@@ -291,6 +319,8 @@ def _counter(progress: Any, steps: int) -> Callable[[], None]:
 
 def _told(error: Exception) -> Notice:
     """Return what a visitor is told; what is no visitor's fault goes to the log, without its message."""
+    if isinstance(error, Stopped):
+        return Notice(title="Stopped.", text="The picture was not finished.")
     told = from_exception(error)
     if told.status >= 500:
         log_failure("draw_failed", error, code=told.code)

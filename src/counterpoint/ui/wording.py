@@ -105,4 +105,4 @@ def _refusal(told: ApiError) -> Notice:
 def _limit(message: str) -> str:
     """Return what is allowed, without the field's technical name and without what was given."""
     allowed = message.partition("allowed: ")[2] or message.partition(": ")[2] or message
-    return f"Allowed: {allowed}."
+    return f"Allowed: {allowed.removeprefix('Input should be ')}."
