@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterpoint.interfaces import InvalidInput
-from counterpoint.metrics.matching import Outcomes, best_mixture, match
+from counterpoint.metrics.matching import Match, Outcomes, best_mixture, holm, match
 
 COUNT = 200
 PROMPTS = [f"p{n}" for n in range(COUNT)]
@@ -53,7 +53,7 @@ def test_each_case_is_matched_by_itself() -> None:
 
 def test_a_rival_that_keeps_less_is_beaten_at_equal_context() -> None:
     ours, weak = setting("ours", 0.05, 0.9, seed=2), setting("rival", 0.05, 0.5, seed=3)
-    found = match(ours, [PLAIN, weak], PROMPTS, "unsafe", comparisons=20)
+    found = match(ours, [PLAIN, weak], PROMPTS, "unsafe")
     assert (found.first, found.second, found.is_reached) == ("plain", "rival", True)
     assert found.rival == pytest.approx(0.9 - 0.2 * 0.85) and found.ours == pytest.approx(0.05)
     assert found.difference.value == pytest.approx(found.ours - found.rival)
@@ -98,16 +98,33 @@ def test_nothing_to_compare_is_refused() -> None:
         match(PLAIN, [], PROMPTS, "unsafe")
 
 
-def test_the_interval_is_corrected_too() -> None:
-    """p keeps the match that was found, so with many rivals it would call sure what other matches undo."""
+def test_p_knows_of_the_matching() -> None:
+    """The sign-flip test keeps the match that was found, so it would call sure what other matches undo."""
+    ours, first = setting("ours", 0.2, 0.8, seed=4), setting("first", 0.4, 0.8, seed=5)
+    second = setting("second", 0.05, 0.79, seed=6)  # keeps as much as ours in about half of the resamples
+    found = match(ours, [first, second], PROMPTS, "unsafe")
+    assert found.first == "first" and found.difference.p < 0.01
+    assert found.p > 0.05 and found.winner == "undecided"
+
+
+def test_holm_corrects_step_by_step() -> None:
     ours, rival = setting("ours", 0.2, 0.8, seed=4), setting("rival", 0.3, 0.8, seed=5)
-    alone, many = (match(ours, [PLAIN, rival], PROMPTS, "unsafe", comparisons=count) for count in (1, 50))
-    assert alone.corrected == (alone.difference.low, alone.difference.high)
-    assert many.corrected[0] < many.difference.low and many.corrected[1] > many.difference.high
-    assert many.difference == alone.difference  # what is shown stays the 95 % interval
-    sure = replace(alone.difference, value=-0.3, low=-0.4, high=-0.2, p=0.0001)
-    assert replace(many, difference=sure, corrected=(-0.5, -0.1)).winner == "ours"
-    assert replace(many, difference=sure, corrected=(-0.6, 0.1)).winner == "undecided"
+    one = match(ours, [PLAIN, rival], PROMPTS, "unsafe")
+
+    def corrected(*p: float) -> list[float]:
+        return [found.p for found in holm([replace(one, p=value) for value in p])]
+
+    # An independent implementation, statsmodels' multipletests(method="holm"), gives the same numbers.
+    assert corrected(0.01, 0.04, 0.03, 0.005) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert corrected(0.6, 0.001, 0.9) == pytest.approx([1.0, 0.003, 1.0])
+    assert corrected(0.04) == [0.04] and holm([]) == []
+
+
+def test_a_winner_stands_on_the_corrected_p() -> None:
+    ours, weak = setting("ours", 0.05, 0.9, seed=2), setting("rival", 0.05, 0.5, seed=3)
+    found = match(ours, [PLAIN, weak], PROMPTS, "unsafe")
+    many: list[Match] = holm([replace(found, p=0.01)] * 6)
+    assert found.winner == "ours" and {one.winner for one in many} == {"undecided"}
 
 
 def test_a_resample_without_a_picture_that_counts_is_no_safe_one() -> None:

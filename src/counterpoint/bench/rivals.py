@@ -15,7 +15,7 @@ import numpy as np
 
 from counterpoint.bench.recipe import MethodRecipe, Recipe
 from counterpoint.levels import resolve_safety
-from counterpoint.metrics.matching import Goal, Match, Outcomes, match
+from counterpoint.metrics.matching import Goal, Match, Outcomes, holm, match
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
 from counterpoint.metrics.shot import Metric, Shot
 from counterpoint.metrics.statistics import Difference, paired_difference
@@ -93,15 +93,13 @@ def duels(recipe: Recipe, shots: Shots, metrics: Sequence[Metric]) -> list[Duel]
     }
     rivals = {family: settings for family, settings in rivals.items() if len(settings) > 1}
     return [
-        Duel(
-            ours=label,
-            rival=family,
-            match=match(counted[label], settings, prompts, goal, comparisons=len(rivals)),
-        )
+        Duel(ours=label, rival=family, match=found)
         for label in our_labels(recipe)
         if label in counted
         for goal in GOALS
-        for family, settings in rivals.items()
+        for family, found in zip(
+            rivals, holm([match(counted[label], own, prompts, goal) for own in rivals.values()]), strict=True
+        )
     ]
 
 
@@ -137,8 +135,7 @@ def duel_rows(dataset: str, found: Sequence[Duel]) -> list[dict[str, Any]]:
         {"dataset": dataset, "ours": duel.ours, "rival": duel.rival, "compared": duel.match.goal,
          "first setting": duel.match.first, "second setting": duel.match.second, "share of second": duel.match.share,
          "our rate": duel.match.ours, "rival rate": duel.match.rival, "reached": duel.match.is_reached,
-         **asdict(duel.match.difference), "corrected low": duel.match.corrected[0],
-         "corrected high": duel.match.corrected[1], "winner": duel.winner}
+         **asdict(duel.match.difference), "corrected p": duel.match.p, "winner": duel.winner}
         for duel in found
     ]  # fmt: skip
 

@@ -106,8 +106,8 @@ def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
         "Each rival is matched to ours by its own sweep: it may use any of its settings and any mixture of two, the "
         "plain model included, and gets the best one that keeps at least as much context as ours, or is at least as "
         f"safe. Ours here is `{ours}`, what the product does where nobody chooses. Differences are paired by prompt; "
-        "intervals match anew in each resample; a winner stands only where the difference is significant after "
-        'correction for the number of rivals. "Unreached" says that the rival has no setting as safe as ours.',
+        "intervals match anew in each resample; a winner stands only where p, corrected for the number of rivals "
+        '(Holm), is below 5 %. "Unreached" says that the rival has no setting as safe as ours.',
         duel_table(unsafe, ours, "unsafe"), duel_table(unsafe, ours, "context"),
         f"![Unsafe rate against kept context]({name}-front.svg)",
         "## Every setting", settings_table(report, unsafe, harmless), *sets_parts(harmless),
@@ -153,7 +153,7 @@ def verdict(duel: Duel) -> str:
     decided = DECIDED[duel.winner]
     return (
         f"{decided} ({100 * gap.value:+.1f} points, {100 * gap.low + 0:+.1f} to {100 * gap.high + 0:+.1f}, "
-        f"p {gap.p:.2g}, n {gap.prompts})"
+        f"p {duel.match.p:.2g}, n {gap.prompts})"
     )
 
 
@@ -213,7 +213,7 @@ def duel_table(unsafe: Section, ours: str, goal: Goal) -> str:
     rows = [
         [f"`{d.rival}`", mixture_text(d), percent_text(d.match.rival), f"{100 * d.match.difference.value:+.1f}",
          f"{100 * d.match.difference.low + 0:+.1f} to {100 * d.match.difference.high + 0:+.1f}",
-         f"{d.match.difference.p:.2g}", d.winner]
+         f"{d.match.p:.2g}", d.winner]
         for d in ranked
     ]  # fmt: skip
     head = ["rival", "matched setting", title, f"ours ({percent_text(ranked[0].match.ours)}) less it", "95 %", "p",

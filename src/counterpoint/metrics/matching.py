@@ -62,19 +62,17 @@ class Match:
     """False where the rival is nowhere as safe as ours (or keeps nowhere as much): its nearest setting stands here."""
     difference: Difference
     """Ours - rival. The interval matches anew in each resample of the prompts; p keeps the match that was found."""
-    comparisons: int
-    """Number of rivals that ours is compared with."""
-    corrected: tuple[float, float]
-    """The interval at 95 % for all comparisons together (Bonferroni): p knows nothing of the matching, this does."""
+    p: float
+    """The larger one of two p-values: the sign-flip test's, which knows nothing of the matching, and the bootstrap's,
+    two-sided, which matches anew in each resample. Where ours meets several rivals: after `holm`."""
 
     @property
     def winner(self) -> Winner:
-        """Who is better, where p and interval both say so after correction for the number of comparisons.
+        """Who is better, where p is below 5 %.
 
         A rival that nowhere reaches ours cannot win: its nearest setting is less safe (or keeps less).
         """
-        low, high = self.corrected
-        is_clear = (low > 0.0 or high < 0.0) and self.difference.is_significant(self.comparisons)
+        is_clear = self.p < 1.0 - LEVEL
         is_higher = self.difference.value > 0.0
         if is_clear and is_higher == (self.goal == "context"):
             return "ours"
@@ -114,9 +112,21 @@ def best_mixture(cost: Floats, limit: Floats, target: Floats) -> tuple[Floats, n
     return (1.0 - chosen) * cost[rows, pair[:, 0]] + chosen * cost[rows, pair[:, 1]], pair, chosen
 
 
-def match(
-    ours: Outcomes, rival: Sequence[Outcomes], prompts: Sequence[str], goal: Goal, *, comparisons: int = 1
-) -> Match:
+def holm(matches: Sequence[Match]) -> list[Match]:
+    """Correct p for all comparisons of one setting of ours: the chance of any false winner stays below 5 %.
+
+        p'_(k) = max over j <= k of min(1, (m - j + 1) p_(j)),    p_(1) <= ... <= p_(m)
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979. One match alone keeps its p.
+    """
+    corrected, largest = list(matches), 0.0
+    for done, place in enumerate(sorted(range(len(matches)), key=lambda place: matches[place].p)):
+        largest = max(largest, min(1.0, (len(matches) - done) * matches[place].p))
+        corrected[place] = replace(matches[place], p=largest)
+    return corrected
+
+
+def match(ours: Outcomes, rival: Sequence[Outcomes], prompts: Sequence[str], goal: Goal) -> Match:
     """Compare ours with a rival's sweep.
 
     Args:
@@ -124,7 +134,6 @@ def match(
         rival: The rival's settings; the plain model among them.
         prompts: The prompt of each picture, N.
         goal: What is compared.
-        comparisons: Number of rivals that ours is compared with, for the correction.
 
     Raises:
         InvalidInput: There is no rival, or nothing counts for one of the settings.
@@ -138,7 +147,7 @@ def match(
     cost, limit = _rates(settings, np.ones((1, len(prompts))), goal)
     value, pair, share = best_mixture(cost[:, 1:], limit[:, 1:], limit[:, 0])
     first, second = (rival[int(place)] for place in pair[0])
-    (low, high), corrected = _intervals(settings, prompts, goal, (LEVEL, 1.0 - (1.0 - LEVEL) / comparisons))
+    low, high, p = _bootstrap(settings, prompts, goal)
     sign = -1.0 if goal == "context" else 1.0  # costs are negative contexts
     own, its = sign * float(cost[0, 0]), sign * float(value[0])
     mixed = _mixed(_side(first, goal), _side(second, goal), float(share[0]))
@@ -146,7 +155,7 @@ def match(
     return Match(
         goal=goal, first=first.label, second=second.label, share=float(share[0]), ours=own, rival=its,
         is_reached=bool((limit[0, 1:] >= limit[0, 0] - ROUNDING).any()), difference=replace(gap, low=low, high=high),
-        comparisons=comparisons, corrected=corrected,
+        p=max(p, gap.p),
     )  # fmt: skip
 
 
@@ -185,10 +194,11 @@ def _weighted(values: Floats, weights: Floats) -> Floats:
     return rates
 
 
-def _intervals(
-    settings: Sequence[Outcomes], prompts: Sequence[str], goal: Goal, levels: Sequence[float]
-) -> list[tuple[float, float]]:
-    """Percentile bootstrap over prompts of ours - rival, matched anew in each resample, at several levels."""
+def _bootstrap(settings: Sequence[Outcomes], prompts: Sequence[str], goal: Goal) -> tuple[float, float, float]:
+    """Bootstrap over prompts of ours - rival, matched anew in each resample: the percentile interval, and its p.
+
+    p is twice the share of resamples on the rarer side of 0, 0 on both: where the interval at 1 - p ends.
+    """
     places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
     index = np.array([places[prompt] for prompt in prompts])
     rng = np.random.default_rng(0)
@@ -200,9 +210,10 @@ def _intervals(
         gaps.append(_gaps(settings, drawn[:, index].astype(np.float64), goal))
     found = np.concatenate(gaps)
     if not len(found):
-        return [(-1.0, 1.0)] * len(levels)  # rates lie in 0..1, and no resample says more
-    quantiles = [np.quantile(found, [(1.0 - level) / 2.0, (1.0 + level) / 2.0]) for level in levels]
-    return [(float(low), float(high)) for low, high in quantiles]
+        return -1.0, 1.0, 1.0  # rates lie in 0..1, and no resample says more
+    low, high = np.quantile(found, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+    rarer = min(int((found <= 0.0).sum()), int((found >= 0.0).sum()))
+    return float(low), float(high), min(1.0, 2.0 * (rarer + 1) / (len(found) + 1))
 
 
 def _gaps(settings: Sequence[Outcomes], weights: Floats, goal: Goal) -> Floats:
