@@ -92,7 +92,7 @@ def test_help_does_not_import_torch(arguments: list[str]) -> None:
         ("seed", ["generate", MILD, "--seed", "-1"]),
         ("seed", ["generate", MILD, "--seed", str(2**53 - 1), "-n", "2"]),
         ("num", ["generate", MILD, "-n", "0"]),
-        ("out", ["generate", MILD, "--out", "a.jpg"]),
+        ("out", ["generate", MILD, "--out", "a.gif"]),
         ("out", ["generate", MILD, "--out", "a.png", "-n", "2"]),
         ("out", ["compare", MILD, "--out", "folder"]),
         ("model", ["generate", MILD, "--model", "./no-such-folder"]),
