@@ -32,10 +32,13 @@ def wrap(pipe: Any, settings: Settings) -> SafePipeline:
     """Guard a pipeline by the operator's rules.
 
     Raises:
-        InvalidInput: The pipeline is not supported, draws no pictures, or none of the gates is its own.
+        InvalidInput: The pipeline is not supported, draws no pictures, none of the gates is its own, or `on_unsafe`
+            is set where nothing could call a picture unsafe.
     """
     from counterpoint.pipeline import SafePipeline
 
+    if "on_unsafe" in settings.model_fields_set and not settings.picture_detectors:
+        raise InvalidInput("on_unsafe", settings.on_unsafe, "left out, or with picture_detectors that call any unsafe")
     safe = SafePipeline(
         pipe,
         safety=settings.safety,
