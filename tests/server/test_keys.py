@@ -58,11 +58,18 @@ def test_every_route_but_livez_asks_for_a_key(
         if path == "/livez":
             assert answer.status_code == 200
         else:
-            assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key", (method, path)
+            assert answer.status_code == 401, (method, path)
+            assert method == "HEAD" or answer.json()["error"]["code"] == "invalid_api_key"
 
 
 def test_the_key_opens_as_litellm_sends_it(server: Running) -> None:
     assert server.get("/version", headers={"X-API-Key": KEY}).status_code == 200
+
+
+def test_balancers_may_probe_by_head(server: Running) -> None:
+    for path, status in {"/livez": 200, "/readyz": 200, "/version": 405}.items():
+        answer = httpx.head(f"{server.url}{path}", headers={"Authorization": f"Bearer {KEY}"}, trust_env=False)
+        assert answer.status_code == status and answer.content == b""
 
 
 def test_the_key_opens(server: Running) -> None:

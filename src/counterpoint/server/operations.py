@@ -13,17 +13,20 @@ from counterpoint.png import package_versions
 from counterpoint.server.metrics import CONTENT_TYPE
 from counterpoint.server.service import Service
 
+PROBES = ["GET", "HEAD"]
+"""Some balancers probe by HEAD."""
+
 
 def operations_router(service: Service) -> APIRouter:
     """Return the routes."""
     router = APIRouter()
     started = int(time.time())
 
-    @router.get("/livez")
+    @router.api_route("/livez", methods=PROBES)
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=PROBES)
     async def readyz() -> Response:
         ready = service.is_ready
         body = {"status": "ready" if ready else "not ready", "models": service.states()}
