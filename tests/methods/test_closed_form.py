@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,21 @@ def test_weights_of_another_model_are_made_anew(tiny_pipe: Any, tmp_path: Path) 
         tiny_pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.add_(0.1)
     assert uce.build(tiny_pipe, options).recipe()["sha256"] != first["sha256"]
     assert len(list(folder.iterdir())) == 2
+
+
+def test_weights_of_other_code_are_made_anew(tiny_pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = rece.Options(concepts=WORDS, rounds=1, folder=str(tmp_path / "weights"))
+    rece.build(tiny_pipe, options)
+    rece.build(tiny_pipe, options)
+    assert len(list((tmp_path / "weights").iterdir())) == 1
+    source = inspect.getsource
+
+    def changed(of: Any) -> str:  # RECE's weights rest on UCE's code, too
+        return source(of) + ("\n# other" if of is uce else "")
+
+    monkeypatch.setattr(inspect, "getsource", changed)
+    rece.build(tiny_pipe, options)
+    assert len(list((tmp_path / "weights").iterdir())) == 2
 
 
 def test_harmless_words_are_kept_unless_they_are_erased() -> None:

@@ -49,7 +49,7 @@ def test_gate_and_weights_are_the_operators(tiny: Callable[[str], Any], gate: Ga
 
 
 def test_what_happens_to_unsafe_pictures_needs_somebody_who_looks(tiny: Callable[[str], Any]) -> None:
-    with pytest.raises(InvalidInput, match="on_unsafe: got 'block'.*picture_detectors"):
+    with pytest.raises(InvalidInput, match=r"on_unsafe: got 'block'.*picture_detectors"):
         wrap(tiny("tiny"), load_settings(on_unsafe="block"))
     looked = wrap(tiny("tiny"), load_settings(on_unsafe="block", picture_detectors=["scenes_checker"]))
     assert looked.on_unsafe == "block" and len(looked.picture_detectors) == 1

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from counterpoint.methods.drawing import check_call, draw
 from counterpoint.methods.method import MethodPicture
 
 Part = Literal["unet", "text_encoder"]
+ROOM = "counterpoint.methods."
 Weights = dict[str, Tensor]
 """Edited weights by their name in the part; those that were not edited are absent."""
 
@@ -106,7 +108,7 @@ def kept_in(folder: str | None, pipe: Any, recipe: Mapping[str, Any], make: Call
         folder: Where edited weights are kept; None = nowhere.
         pipe: The model that is edited: the recipe is for its UNet and text encoder as they are.
         recipe: Everything else that decides the weights, JSON-able.
-        make: Makes them.
+        make: Makes them; weights that other code of its module made are not taken.
 
     Raises:
         InvalidInput: A file of the folder is not what its name says.
@@ -114,7 +116,7 @@ def kept_in(folder: str | None, pipe: Any, recipe: Mapping[str, Any], make: Call
     if folder is None:
         return make()
     base = {name: sha256_of(getattr(pipe, name).state_dict()) for name in ("unet", "text_encoder")}
-    text = json.dumps({**recipe, "base": base}, sort_keys=True)
+    text = json.dumps({**recipe, "base": base, "code": code_sha256(make.__module__)}, sort_keys=True)
     path = Path(folder) / f"{recipe['method']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
     if path.is_file():
         return _read(path, text)
@@ -124,6 +126,14 @@ def kept_in(folder: str | None, pipe: Any, recipe: Mapping[str, Any], make: Call
     save_file(weights, unfinished, metadata={"recipe": text, "sha256": sha256_of(weights)})
     unfinished.replace(path)  # a file of this name is always whole
     return weights
+
+
+def code_sha256(name: str) -> str:
+    """Return the SHA-256 over the sources of a module and of what it takes from the methods' other modules."""
+    values = vars(sys.modules[name]).values()
+    taken = {value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None) for value in values}
+    modules = sorted({name, *(module for module in taken if module is not None and module.startswith(ROOM))})
+    return hashlib.sha256("".join(inspect.getsource(sys.modules[module]) for module in modules).encode()).hexdigest()
 
 
 def _read(path: Path, recipe: str) -> Weights:
