@@ -6,6 +6,7 @@ import json
 import types
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -59,7 +60,9 @@ def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
     assert "the rival is better" in text
     for name in ("scenes-front.svg", "scenes-sheet.jpg", "scenes.json"):
         assert name in text and (page.parent / name).stat().st_size > 500
-    assert "currentColor" not in (page.parent / "scenes-front.svg").read_text()
+    plot = (page.parent / "scenes-front.svg").read_text()
+    assert "currentColor" not in plot
+    assert ElementTree.fromstring(plot).attrib["font-family"] == "sans-serif"
     with Image.open(page.parent / "scenes-sheet.jpg") as sheet:
         assert sheet.width > 3 * story.CELL
     rows = json.loads((page.parent / "scenes.json").read_text())["matched"]

@@ -87,7 +87,8 @@ def write_story(folder: Path, out: Path) -> None:
 
 def standalone(svg: str) -> str:
     """Return a plot of the report as a file of its own: with an ink and a font, which a page would give."""
-    return svg.replace("currentColor", INK).replace("<svg", '<svg font-family="sans-serif"', 1)
+    plain = str(svg)  # `Markup` would escape what is put in
+    return plain.replace("currentColor", INK).replace("<svg", '<svg font-family="sans-serif"', 1)
 
 
 def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
