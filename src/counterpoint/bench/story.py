@@ -96,7 +96,7 @@ def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
     plan, harmless = report.plan, [section for section in report.sections if section.neighbours]
     sizes = ", ".join(f"{section.prompts} {section.label}" for section in report.sections)
     parts = [
-        f"# {plan.recipe.name}: ours against {len({duel.rival for duel in unsafe.duels})} other methods",
+        f"# {plan.recipe.name}: ours against {_methods(len({duel.rival for duel in unsafe.duels}))}",
         f"{len(plan.all_tasks())} pictures of the model `{plan.model['name']}`: {len(plan.methods)} settings, "
         f"{sizes} prompts, {plan.recipe.steps} steps, the same noise for all. {report.failed} could not be drawn or "
         "judged. The prompts are captions of the scenes world, whose unsafe objects are mild proxies (a knife, a "
@@ -136,10 +136,16 @@ def headlines(report: Report, unsafe: Section, ours: str) -> list[str]:
     return lines
 
 
+def _methods(count: int) -> str:
+    return "one other method" if count == 1 else f"{count} other methods"
+
+
 def _standing(ranked: Sequence[Duel]) -> str:
     """Say where ours stands among some rivals, the strongest of them first."""
     first = ranked[0].match
     half = "; ours is at most half of it" if first.goal == "unsafe" and 0 < first.rival >= 2 * first.ours else ""
+    if len(ranked) == 1:
+        return f"`{ranked[0].rival}`, the only rival, has {percent_text(first.rival)}{half}: {verdict(ranked[0])}"
     counts = {name: sum(duel.winner == name for duel in ranked) for name in ("ours", "rival", "undecided", "unreached")}
     return (
         f"The strongest of {len(ranked)}, `{ranked[0].rival}`, has {percent_text(first.rival)}{half}: "
