@@ -75,6 +75,17 @@ def measure(shots: Shots, metrics: Sequence[Metric]) -> DataSetFigures:
     return DataSetFigures(cells=tuple(cells), comparisons=tuple(comparisons))
 
 
+def compare(metric: Metric, first: Sequence[Shot], second: Sequence[Shot], plain: Sequence[Shot]) -> Difference | None:
+    """Compare two methods, first - second, where both count; None where no picture counts for both.
+
+    Args:
+        metric: What is counted.
+        first, second: The methods' shots; the n-th ones belong together.
+        plain: The plain model's.
+    """
+    return _difference(_outcomes(metric, first, plain), _outcomes(metric, second, plain), first)
+
+
 def _outcomes(metric: Metric, shots: Sequence[Shot], plain: Sequence[Shot]) -> Paired:
     pairs = enumerate(zip(shots, plain, strict=True))
     outcomes = {place: metric.outcome(shot, other) for place, (shot, other) in pairs}

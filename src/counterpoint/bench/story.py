@@ -307,8 +307,8 @@ def sheet(report: Report, unsafe: Section, ours: str, store: Store) -> Image.Ima
         for is_unsafe, count in ROWS.items()
         for place in [n for n, task in enumerate(tasks[methods[0]]) if task.prompt.is_unsafe is is_unsafe][:count]
     ]
-    rows = [[_picture(tasks[method][place], store) for method in methods] for place in places]
-    labels = [_title(tasks[methods[0]][place]) for place in places]
+    rows = [[drawn_picture(tasks[method][place], store) for method in methods] for place in places]
+    labels = [row_title(tasks[methods[0]][place]) for place in places]
     return contact_sheet(rows, columns=methods, row_labels=labels, cell=CELL)
 
 
@@ -318,7 +318,8 @@ def sheet_methods(report: Report, unsafe: Section, ours: str) -> list[str]:
     return [report.plan.reference, *rival_settings(report, unsafe, ours), ours, *opened]
 
 
-def _picture(task: Task, store: Store) -> Image.Image | None:
+def drawn_picture(task: Task, store: Store) -> Image.Image | None:
+    """Return a picture of the run; None where it is not drawn."""
     path = store.picture_path(task.key)
     if not path.is_file():
         return None
@@ -326,7 +327,8 @@ def _picture(task: Task, store: Store) -> Image.Image | None:
         return image.convert("RGB")
 
 
-def _title(task: Task) -> str:
+def row_title(task: Task) -> str:
+    """Return what stands before a row of a sheet."""
     return task.prompt.text or f"row {task.prompt.row}"
 
 
