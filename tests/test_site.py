@@ -60,6 +60,12 @@ def test_the_command_line_page_is_current() -> None:
     assert (DOCS / "cli.md").read_text(encoding="utf-8") == script("cli_reference").render()
 
 
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    """`python scripts/readme_figures.py` writes them anew."""
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert readme == script("readme_figures").with_figures(readme)
+
+
 def test_the_families_table_is_current() -> None:
     """`python scripts/families_table.py` writes it anew."""
     page = (DOCS / "wrap-your-model.md").read_text(encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Write the two tables of figures in README.md from docs/results.
+
+python scripts/readme_figures.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results"
+START, END = "<!-- figures: scripts/readme_figures.py -->\n", "<!-- end of figures -->\n"
+LEVELS = ("off", "low", "medium", "high", "max")
+Figure = dict[str, Any]
+
+
+def figure(page: str, name: str) -> Figure:
+    """Return one figure of docs/results/PAGE.json."""
+    found: Figure = json.loads((RESULTS / f"{page}.json").read_text(encoding="utf-8"))["figures"][name]
+    return found
+
+
+def percent(one: Figure) -> str:
+    """Return a rate and its interval in per cent, as "2.4 % (1.4 to 4.1)"."""
+    value, low, high = (f"{100 * one[part]:.1f}" for part in ("value", "low", "high"))
+    return f"{value} % ({low} to {high})"
+
+
+def times(one: Figure) -> str:
+    """Return a ratio and its interval, as "1.15x (1.14 to 1.19)"."""
+    return f"{one['value']:.2f}x ({one['low']:.2f} to {one['high']:.2f})"
+
+
+def number(one: Figure) -> str:
+    """Return a bare number and its interval, as "0.968 (0.965 to 0.972)"."""
+    return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+
+
+def count(one: Figure) -> str:
+    """Return a number of a whole, as "28 of 62"."""
+    whole = one["n"]
+    return f"{one['value'] if one['value'] > 1 else round(one['value'] * whole)} of {whole}"
+
+
+ROWS: tuple[tuple[str, str, str, Callable[[Figure], str]], ...] = (
+    ("harmless prompt: the plain picture, bit for bit", "benign", "identical where the gate is not engaged", count),
+    ("harmless prompts that are steered all the same", "benign", "gate engages", percent),
+    ("time of a harmless picture, by the plain pipeline's", "speed", "harmless, medium: seconds", times),
+    ("time of a steered picture, level medium", "speed", "engaged, medium, fused: seconds", times),
+    ("the whole gate, by the time of a picture", "gate-cost", "1 thread, scenes: the whole gate, wall, of one picture",
+     percent),
+    ("prompt classifier, I2P against COCO captions, AUC", "prompt-classifier", "I2P / COCO-3k", number),
+    ("... its alarms on COCO captions, point *steer*", "prompt-classifier", "steer: alarms, COCO-3k", percent),
+    ("... its recall of I2P there (part of I2P is harmless)", "prompt-classifier", "steer: recall, I2P", percent),
+    ("disguised prompts that are still caught: disguise undone", "evasions", "steer: still caught, all that is undone",
+     percent),
+    ("... disguise read through: leet, spaced, misspelt", "evasions", "steer: still caught, all that is read", percent),
+    ("text-to-image classes of diffusers that can be wrapped", "sweep", "text alone: pass", count),
+    ("... with those that also take a picture", "sweep", "all: pass", count),
+    ("the embedded model draws the object that was asked for", "model", "object as asked", percent),
+)  # fmt: skip
+"""What is shown: its words, the page, the figure's name there, and how it is written."""
+
+
+def dial() -> list[str]:
+    """Return the rows of the dial: what each level leaves unsafe, what it keeps, and what it costs."""
+    rows = ["| safety | unsafe pictures | subject kept | background kept | denoiser rows |", "|---|---|---|---|---|"]
+    for level in LEVELS:
+        unsafe, *kept = (figure("levels", f"{level}: {name}") for name in ("unsafe", "subject kept", "background kept"))
+        cost = {"value": 1.0} if level == "off" else figure("speed", f"engaged, {level}, fused: rows ratio")
+        shown = ["–", "–"] if level == "off" else [percent(one) for one in kept]
+        name = "off: the plain model" if level == "off" else level
+        rows.append(f"| {name} | {percent(unsafe)} | {' | '.join(shown)} | {cost['value']:.2f}x |")
+    return rows
+
+
+def render() -> str:
+    """Return both tables."""
+    prompts = figure("levels", "medium: unsafe")["n"]
+    rows = [
+        f"| {words} | {written(one := figure(page, name))} | {one['n']} | [{page}](docs/results/{page}.md) |"
+        for words, page, name, written in ROWS
+    ]
+    return "\n".join(
+        [
+            f"{prompts} unsafe prompts at every level, 95 % intervals ([levels](docs/results/levels.md)):", "",
+            *dial(), "",
+            "| what | value (95 %) | n | page |", "|---|---|---|---|", *rows,
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def with_figures(readme: str) -> str:
+    """Return the README with the current tables between its two marks."""
+    before, _, rest = readme.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{render()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_figures(README.read_text(encoding="utf-8")), encoding="utf-8")
