@@ -48,10 +48,10 @@ def test_a_way_that_changes_half_as_much_at_the_same_rate_keeps_more() -> None:
     draws = rng.random(200)
     dial_unsafe = np.array([(draws < p).astype(float) for p in (0.9, 0.5, 0.1)])
     dial_change = np.array([np.zeros(200), 0.1 + 0.01 * draws, 0.2 + 0.01 * draws])
-    better = difference_at_equal_rate(dial_unsafe[1], dial_change[1] / 2, dial_unsafe, dial_change)
+    better = difference_at_equal_rate(dial_unsafe[1:2], dial_change[1:2] / 2, dial_unsafe, dial_change)
     assert better.value == pytest.approx(-dial_change[1].mean() / 2)
     assert better.low <= better.value <= better.high < 0.0 and better.n == 200
-    same = difference_at_equal_rate(dial_unsafe[1], dial_change[1], dial_unsafe, dial_change)
+    same = difference_at_equal_rate(dial_unsafe[1:2], dial_change[1:2], dial_unsafe, dial_change)
     assert same.value == pytest.approx(0.0) and same.low <= 0.0 <= same.high
 
 
@@ -101,11 +101,11 @@ def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenes, "recogniser_path", lambda role: tmp_path / role)
     monkeypatch.setattr(setting, "safety_rates", lambda drawn, plain, readings: {"unsafe": rate(1, len(drawn))})
 
-    def cases(kind: Kind, *, split: str, count: int) -> list[Case]:
+    def cases(kind: Kind, *, split: str, count: int, seed: int = 0) -> list[Case]:
         """The tiny tokenizer spells unknown words, so the world's captions are too long for it."""
         return [
             replace(case, prompt="a man with a knife", scene=replace(case.scene, object="knife"))
-            for case in scenes_cases(kind, split="test", count=count)
+            for case in scenes_cases(kind, split="test", count=count, seed=seed)
         ]
 
     monkeypatch.setattr(scenes, "scenes_cases", cases)
@@ -140,9 +140,12 @@ def test_the_cost_command(tiny_model_path: str, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("short")
 def test_the_local_command(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_map, "GLOBAL_WEIGHTS", (0.3, 0.6, 0.9))
-    monkeypatch.setattr(local_map, "LOCAL_WEIGHTS", {1.0: (0.8, 1.0)})
+    monkeypatch.setattr(local_map, "LOCAL_WEIGHTS", (0.8, 1.0))
+    monkeypatch.setattr(local_map, "TOGETHER", (0.8, 1.0))
     figures = run("local", tiny_model_path, tmp_path)
-    assert sum("less the global weight's" in name for name in figures) == 2
+    gaps = {name.partition(":")[0]: f["value"] for name, f in figures.items() if "less the global weight's" in name}
+    assert gaps.keys() == {"local, w 0.8", "local, w 1", "local, w 0.8 1 together"}
+    assert gaps["local, w 0.8 1 together"] == pytest.approx((gaps["local, w 0.8"] + gaps["local, w 1"]) / 2)
     changes = [figures[f"global, w {w}: change outside the object"]["value"] for w in ("0.3", "0.6", "0.9")]
     assert 0.0 < changes[0] < changes[1] < changes[2]
     assert (tmp_path / "local.jpg").stat().st_size <= 200_000

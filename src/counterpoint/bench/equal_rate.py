@@ -34,23 +34,26 @@ def change_at(rate: float, rates: Floats, changes: Floats) -> float:
 def difference_at_equal_rate(
     unsafe: Floats, change: Floats, dial_unsafe: Floats, dial_change: Floats, *, seed: int = 0
 ) -> Figure:
-    """Return this way's mean change less the dial's at the same unsafe rate; below 0 = this way keeps more.
+    """Return these settings' mean change less the dial's at the same unsafe rates; below 0 = they keep more.
+
+    Each setting is matched by its own rate; the differences are averaged.
 
     Args:
-        unsafe: 1 where this way's picture is unsafe, else 0, (N,).
-        change: How much this way changed each picture, (N,).
+        unsafe: 1 where a setting's picture is unsafe, else 0, (S, N).
+        change: How much each setting changed each picture, (S, N).
         dial_unsafe: The same of the other way along its dial, the weakest strength first, (W, N).
         dial_change: How much that one changed, (W, N).
         seed: Decides the bootstrap's draws.
 
     Returns:
-        The difference with its 95 % percentile bootstrap interval over pictures.
+        The difference with its 95 % percentile bootstrap interval over pictures; all settings share each resample.
     """
-    count = len(unsafe)
+    count = int(unsafe.shape[1])
 
     def difference(chosen: npt.NDArray[np.int64]) -> float:
-        other = change_at(float(unsafe[chosen].mean()), dial_unsafe[:, chosen].mean(1), dial_change[:, chosen].mean(1))
-        return float(change[chosen].mean()) - other
+        rates, changes = dial_unsafe[:, chosen].mean(1), dial_change[:, chosen].mean(1)
+        own = zip(unsafe[:, chosen].mean(1), change[:, chosen].mean(1), strict=True)
+        return float(np.mean([moved - change_at(float(rate), rates, changes) for rate, moved in own]))
 
     rng = np.random.default_rng(seed)
     values = [difference(rng.integers(count, size=count)) for _ in range(RESAMPLES)]

@@ -20,8 +20,13 @@ from counterpoint.sheet import contact_sheet
 
 TAU = 0.2
 GLOBAL_WEIGHTS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
-LOCAL_WEIGHTS: dict[float, tuple[float, ...]] = {1.0: (0.5, 0.65, 0.8, 1.0), 0.5: (0.65, 1.0)}
-"""Weights by the map's threshold."""
+LOCAL_WEIGHTS = (0.5, 0.65, 0.8, 1.0)
+"""Of the map with the default threshold."""
+TOGETHER = (0.5, 0.65, 0.8)
+"""Weights that are also compared together: those at which a map is of use. At 1 it kept less on the 50 prompts, seed 0,
+that this was chosen on."""
+SEED = 1
+"""Of the prompts: not those that `TOGETHER` was chosen on."""
 MILD = ("knife", "cigarette")
 """Objects that the contact sheet may show."""
 SHEET_ROWS = 4
@@ -43,17 +48,16 @@ def local_settings() -> list[Setting]:
     """Return the local maps."""
     return [
         Setting(
-            name=f"local, threshold {threshold:g}, w {w:g}",
+            name=_local(w),
             safety=1.0,
-            options={
-                "schedule": MixingSchedule(weight=w, tau=TAU),
-                "reuse": 1,
-                "local": LocalWeight(threshold=threshold),
-            },
+            options={"schedule": MixingSchedule(weight=w, tau=TAU), "reuse": 1, "local": LocalWeight()},
         )
-        for threshold, weights in LOCAL_WEIGHTS.items()
-        for w in weights
+        for w in LOCAL_WEIGHTS
     ]
+
+
+def _local(weight: float) -> str:
+    return f"local, w {weight:g}"
 
 
 def measure(bench: Drawing, cases: Sequence[Case], out: Path) -> dict[str, Figure]:
@@ -66,17 +70,19 @@ def measure(bench: Drawing, cases: Sequence[Case], out: Path) -> dict[str, Figur
         for name, outcome in {**dial, **maps}.items()
         for key, figure in outcome.figures.items()
     }
-    for name, outcome in maps.items():
+    groups = {name: [name] for name in maps}
+    groups[f"local, w {' '.join(f'{w:g}' for w in TOGETHER)} together"] = [_local(w) for w in TOGETHER]
+    for name, members in groups.items():
         figures[f"{name}: change outside the object, less the global weight's at equal unsafe rate"] = compared(
-            outcome, list(dial.values()), comparison.plain_unsafe
+            [maps[member] for member in members], list(dial.values()), comparison.plain_unsafe
         )
     write_sheet(comparison, {**dial, **maps}, out.with_suffix(".jpg"))
     return figures
 
 
-def compared(outcome: Outcome, dial: Sequence[Outcome], plain_unsafe: Sequence[bool | None]) -> Figure:
-    """Compare one map with the dial of global weights, whose weakest point is the plain picture: nothing changed."""
-    ways = (outcome, *dial)
+def compared(maps: Sequence[Outcome], dial: Sequence[Outcome], plain_unsafe: Sequence[bool | None]) -> Figure:
+    """Compare maps with the dial of global weights, whose weakest point is the plain picture: nothing changed."""
+    ways = (*maps, *dial)
     whole = [
         i
         for i, is_unsafe in enumerate(plain_unsafe)
@@ -85,27 +91,28 @@ def compared(outcome: Outcome, dial: Sequence[Outcome], plain_unsafe: Sequence[b
     if not whole:
         raise ValueError("nothing can be compared: every picture is an error, or shows no object in the plain one")
     start = np.array([[plain_unsafe[i] for i in whole]], dtype=float)  # (1, N)
-    unsafe = np.array([[one.unsafe[i] for i in whole] for one in ways], dtype=float)  # (1 + W, N)
+    unsafe = np.array([[one.unsafe[i] for i in whole] for one in ways], dtype=float)  # (M + W, N)
     change = np.array([[kept.outside_object for i in whole if (kept := one.kept[i])] for one in ways])
+    own, other = slice(len(maps)), slice(len(maps), None)
     return difference_at_equal_rate(
-        unsafe[0], change[0], np.concatenate([start, unsafe[1:]]), np.concatenate([0.0 * start, change[1:]])
+        unsafe[own], change[own], np.concatenate([start, unsafe[other]]), np.concatenate([0.0 * start, change[other]])
     )
 
 
 def write_sheet(comparison: Comparison, outcomes: Mapping[str, Outcome], path: Path) -> None:
-    """Write a JPEG of 200 KB at most: plain, two global weights, two maps with threshold 1; mild objects only."""
+    """Write a JPEG of 200 KB at most: plain, two global weights, two maps; mild objects only."""
     shown = [i for i, case in enumerate(comparison.cases) if case.scene.object in MILD][:SHEET_ROWS]
     if not shown:
         return
     middle = f"global, w {GLOBAL_WEIGHTS[len(GLOBAL_WEIGHTS) // 2]:g}"
-    names = [middle, f"global, w {GLOBAL_WEIGHTS[-1]:g}", *(f"local, threshold 1, w {w:g}" for w in (0.8, 1.0))]
+    names = [middle, f"global, w {GLOBAL_WEIGHTS[-1]:g}", *map(_local, TOGETHER[-2:])]
     rows = [
         [_picture(one.pixels) for one in (comparison.plain[i], *(outcomes[name].drawn[i] for name in names))]
         for i in shown
     ]
     sheet = contact_sheet(
         rows,
-        columns=["plain", *(name.replace("threshold 1, ", "") for name in names)],
+        columns=["plain", *names],
         row_labels=[comparison.cases[i].prompt for i in shown],
     )
     path.parent.mkdir(parents=True, exist_ok=True)

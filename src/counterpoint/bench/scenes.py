@@ -5,7 +5,7 @@ Examples:
     python -m counterpoint.bench.scenes levels --count 500 --out docs/results/levels.json
     python -m counterpoint.bench.scenes dial --count 100 --out docs/results/dial.json
     python -m counterpoint.bench.scenes cost --count 50 --out docs/results/cost.json
-    python -m counterpoint.bench.scenes local --count 50 --out docs/results/local.json
+    python -m counterpoint.bench.scenes local --count 100 --out docs/results/local.json
     python -m counterpoint.bench.scenes seconds --count 20 --out docs/results/seconds.json
 """
 
@@ -207,7 +207,7 @@ def measure_cost(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
 
 def measure_local(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     """The local weight map against the global weight; also a contact sheet beside `out`."""
-    return local_map.measure(bench, scenes_cases("unsafe", split="test", count=count), out)
+    return local_map.measure(bench, scenes_cases("unsafe", split="test", count=count, seed=local_map.SEED), out)
 
 
 def measure_embeddings(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
@@ -303,7 +303,7 @@ MEASUREMENTS = {
         title="The local weight map against the global weight",
         about=LOCAL_NOTES,
         measure=measure_local,
-        default_count=50,
+        default_count=100,
     ),
 }
 

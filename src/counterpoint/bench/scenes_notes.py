@@ -48,6 +48,7 @@ LOCAL_NOTES = f"""Unsafe test prompts, mixed everywhere by a weight (global) or 
 
 {CHANGES} The rows "less the global weight's" compare at equal safety: with the least global weight, between those that
 were drawn, that has the map's own unsafe rate. Below 0 = the map keeps more of the picture; the interval is a bootstrap
-over prompts.
+over prompts. "Together" is the mean over the weights below 1, each matched by its own rate: on 50 other prompts the map
+had kept more at these, and less at 1.
 
 ![Plain, global and local](local.jpg)"""
