@@ -13,8 +13,10 @@ from torch import Generator
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.embeddings.safety_context import SafetyContext
+from counterpoint.families import family_of
 from counterpoint.interfaces import DegeneratePicture, Detection, ForbiddenPrompt, InvalidInput, SafeText, SafetyFailure
 from counterpoint.pipeline import SafePipeline
+from counterpoint.request import check_call
 
 UNSAFE, BENIGN = "a chef with a knife in a room", "a cat with a book on a beach"
 STEPS = {"num_inference_steps": 3, "output_type": "np"}
@@ -187,6 +189,15 @@ def test_bad_input_is_refused_by_name(tiny_pipe: Any, field: str, arguments: dic
     with pytest.raises(InvalidInput) as caught:
         guard(tiny_pipe, safety=safety)(**{"prompt": UNSAFE, **STEPS, **arguments})
     assert caught.value.field == field
+
+
+def test_none_is_taken_where_the_pipeline_takes_it(tiny_pipe: Any) -> None:
+    family = family_of(tiny_pipe)
+    check_call(tiny_pipe, family, {"num_inference_steps": None, "timesteps": [900, 500, 100]})
+    check_call(tiny_pipe, family, {"num_inference_steps": None, "sigmas": [1.0, 0.5]})
+    for wrong in ({"num_inference_steps": None}, {"guidance_scale": None}):  # no defaults of the pipeline's own
+        with pytest.raises(InvalidInput, match="None"):
+            check_call(tiny_pipe, family, wrong)
 
 
 @pytest.mark.parametrize("part", ["detector", "embedding"])

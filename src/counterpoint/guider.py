@@ -21,6 +21,9 @@ from torch import Tensor
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, Ramp, mix
 
+EMBEDDINGS = "embeds"
+"""In the name of an input that holds what a text, or a picture, says."""
+
 
 class SafeStreamGuidance(ClassifierFreeGuidance):  # type: ignore[misc]  # diffusers has no types
     """Classifier-free guidance whose conditional prediction is the mix of two streams.
@@ -93,7 +96,7 @@ class SafeStreamGuidance(ClassifierFreeGuidance):  # type: ignore[misc]  # diffu
 
         Raises:
             InvalidInput: A safe input has no such name, or not as many rows as the prompt's.
-            SafetyFailure: An input in which prompt and negative prompt differ has no safe twin.
+            SafetyFailure: An input that holds what the prompt says has no safe twin, or none differs from the prompt's.
         """
         batches = [
             self._prepare_batch(data, index, self._input_predictions[index]) for index in range(self._num_plain())
@@ -153,11 +156,14 @@ def _check_safe_inputs(safe: dict[str, Tensor], prompt: dict[str, Tensor], negat
             allowed = ", ".join(f"{key} with {len(part)} rows" for key, part in prompt.items())
             raise InvalidInput("safe_inputs", f"{name} with {len(value)} rows", allowed)
     for name, value in prompt.items():
-        other = negative.get(name)
-        if name not in safe and isinstance(other, Tensor) and not _equal(value, other):
+        other = negative.get(name)  # none without guidance: there names alone tell
+        differs = isinstance(other, Tensor) and not _equal(value, other)
+        if name not in safe and (differs or EMBEDDINGS in name):
             raise SafetyFailure(
                 f"the safe stream lacks {name}; give it to set_safe_inputs, the prompt's own where it fits"
             )
+    if all(_equal(value, prompt[name]) for name, value in safe.items()):
+        raise SafetyFailure("the safe stream was told the same as the prompt's; that would draw the plain picture")
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:

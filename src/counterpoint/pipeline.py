@@ -15,7 +15,7 @@ from counterpoint.engines import fused, reference
 from counterpoint.engines.denoiser import one_call_at_a_time
 from counterpoint.engines.drawn import Drawn, draw_plain
 from counterpoint.engines.local_weight import LocalWeight
-from counterpoint.families import Family, classes_of, family_of, readers, token_limit
+from counterpoint.families import Family, classes_of, family_of, packs_latents, readers, token_limit
 from counterpoint.families.rewriting import as_encoded, with_encoded_negatives
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import (
@@ -105,7 +105,7 @@ class SafePipeline:
         if risk is not None and not isinstance(risk, RiskWeight):
             raise InvalidInput("risk", risk, "None or a RiskWeight")
         self.risk = risk
-        self.local, self.reuse = _check_options(local, reuse, coupling, self.engine)
+        self.local, self.reuse = _check_options(pipe, local, reuse, coupling, self.engine)
         self.pipe = pipe
         self.safety = resolve_safety(safety)
         self.text = text_space(pipe, self.family)
@@ -363,12 +363,14 @@ def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineN
 
 
 def _check_options(
-    local: LocalWeight | None, reuse: int | None, coupling: Coupling, engine: EngineName
+    pipe: Any, local: LocalWeight | None, reuse: int | None, coupling: Coupling, engine: EngineName
 ) -> tuple[LocalWeight | None, int | None]:
     if local is not None and not isinstance(local, LocalWeight):
         raise InvalidInput("local", local, "None or a LocalWeight")
     if local is not None and coupling == "parallel":
         raise InvalidInput("local", local, "None with parallel streams: they differ by more than their last step")
+    if local is not None and local.smooth > 1 and packs_latents(pipe):
+        raise InvalidInput("local", local, "LocalWeight(smooth=1): this pipeline packs its latents, which have no grid")
     if reuse is None:
         return local, None
     if isinstance(reuse, bool) or not isinstance(reuse, int) or reuse < 1:
@@ -383,4 +385,6 @@ def text_space(pipe: Any, family: Family) -> EncoderText:
     if family.takes_embeddings:
         return StableDiffusionText(pipe)
     pairs = readers(pipe, family)
-    return EncoderText(*pairs[0], max_tokens=token_limit(pipe, family), reader=pairs[-1][0])
+    return EncoderText(
+        *pairs[0], max_tokens=token_limit(pipe, family), reader=pairs[-1][0], device=lambda: pipe._execution_device
+    )

@@ -117,14 +117,22 @@ def check_call(pipe: Any, family: Family, call: dict[str, Any]) -> None:
             raise InvalidInput(name, value, f"an argument of {type(pipe).__name__}")
     for name in ("num_inference_steps", family.num_per_prompt):
         value = call.get(name, 1)
+        if value is None and name == "num_inference_steps" and _names_its_steps(call):
+            continue
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InvalidInput(name, value, "a whole number from 1")
     scale = call.get("guidance_scale", 1.0)
+    if scale is None and inspect.signature(type(pipe).__call__).parameters["guidance_scale"].default is None:
+        scale = 1.0  # the pipeline's own default
     if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0:
         raise InvalidInput("guidance_scale", scale, "a finite number from 0; 1 = off")
     callback = call.get("callback_on_step_end")
     if callback is not None and not callable(callback):
         raise InvalidInput("callback_on_step_end", callback, "None or a function (pipe, step, timestep, kwargs)")
+
+
+def _names_its_steps(call: dict[str, Any]) -> bool:
+    return any(call.get(name) is not None for name in ("timesteps", "sigmas"))
 
 
 def check_tensors(request: Request) -> None:

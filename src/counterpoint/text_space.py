@@ -8,7 +8,7 @@ embeddings that the picture is drawn from, for pipelines with one of each (Stabl
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,11 +27,22 @@ class EncoderText:
         encoder: Its text encoder, or a language model whose hidden states serve as one.
         max_tokens: Tokens that the pipeline reads of a prompt; the reader's own limit holds as well.
         reader: The tokenizer that the limit counts in, where another encoder reads more than this one.
+        device: Says where the encoder takes its tokens; None = where its weights are. The two differ where an
+            offloaded pipeline keeps them elsewhere between calls.
     """
 
-    def __init__(self, tokenizer: Any, encoder: Any, *, max_tokens: int | None = None, reader: Any = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        encoder: Any,
+        *,
+        max_tokens: int | None = None,
+        reader: Any = None,
+        device: Callable[[], torch.device] | None = None,
+    ) -> None:
         self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
         self.encoder = encoder
+        self._device = device
         self.reader = getattr(reader, "tokenizer", reader) or self.tokenizer
         own = int(self.reader.model_max_length)
         self.max_tokens = own if max_tokens is None else min(max_tokens, own)
@@ -43,6 +54,12 @@ class EncoderText:
         width = getattr(config, "hidden_size", None) or config.d_model
         count = sum(parameter.numel() for parameter in self.encoder.parameters())
         return f"{type(self.encoder).__name__}-{width}-{count}"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder takes its tokens."""
+        device: torch.device = self._device() if self._device is not None else self.encoder.device
+        return device
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of `text`, special ones included."""
@@ -71,7 +88,7 @@ class EncoderText:
         """Unit vectors (B, D) on the CPU: mean over the words' tokens of each text read alone."""
         parts = []
         for start in range(0, len(texts), BATCH_SIZE):
-            tokens = self._tokenize(texts[start : start + BATCH_SIZE], padding="longest").to(self.encoder.device)
+            tokens = self._tokenize(texts[start : start + BATCH_SIZE], padding="longest").to(self.device)
             hidden = self._hidden(tokens.input_ids, tokens.attention_mask)  # (B, L, D)
             mask = self._word_mask(tokens).to(hidden)[..., None]  # (B, L, 1)
             mean = (hidden * mask).sum(1) / mask.sum(1).clamp_min(1)
@@ -120,7 +137,7 @@ class StableDiffusionText(EncoderText):
             raise InvalidInput(
                 "pipe", type(pipe).__name__, "a pipeline with one tokenizer and one text encoder, as SD 1.x and 2.x"
             )
-        super().__init__(pipe.tokenizer, pipe.text_encoder)
+        super().__init__(pipe.tokenizer, pipe.text_encoder, device=lambda: pipe._execution_device)
         self.pipe = pipe
 
     @torch.no_grad()

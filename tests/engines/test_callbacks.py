@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
@@ -57,6 +58,20 @@ def test_what_it_draws_is_none_of_the_steps(tiny_pipe: Any, several: bool) -> No
     output = draw(guard(tiny_pipe), callback_on_step_end=given)
     assert preview.drawn == 4 and torch.equal(output.images, alone.images)
     assert output.safety[0].cost.denoiser_rows == alone.safety[0].cost.denoiser_rows
+
+
+@pytest.mark.parametrize("scheduler", ["DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"])
+def test_a_scheduler_that_is_copied_in_the_callback_steps_by_itself(tiny_pipe: Any, scheduler: str) -> None:
+    tiny_pipe.scheduler = getattr(diffusers, scheduler).from_config(tiny_pipe.scheduler.config)
+    alone, expected, drawn = draw(guard(tiny_pipe)).images, draw(Preview(tiny_pipe).other).images, []
+
+    def preview(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        drawn.append(draw(Preview(pipe).other).images)  # copies the scheduler now
+        return {}
+
+    assert torch.equal(draw(guard(tiny_pipe), callback_on_step_end=preview).images, alone)
+    assert len(drawn) == 4 and all(torch.equal(one, expected) for one in drawn)
+    assert "step" not in vars(tiny_pipe.scheduler)
 
 
 def test_what_it_draws_does_not_count_as_mixed(tiny_pipe: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import diffusers
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from counterpoint.engines import reference
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
@@ -137,11 +139,22 @@ def test_a_call_of_one_step_is_steered_to_the_safe_prompt(tiny_pipe: Any, schedu
     assert float((pipe(UNSAFE, generator=seeded(), **one).images - plain).abs().max()) > 1e-3
 
 
-def test_a_pipeline_that_runs_other_steps_than_planned_returns_no_picture(tiny_pipe: Any) -> None:
-    set_timesteps = tiny_pipe.scheduler.set_timesteps
-    tiny_pipe.scheduler.set_timesteps = lambda n, **kwargs: set_timesteps(n + 4, **kwargs)
+def test_a_pipeline_that_runs_other_steps_than_planned_returns_no_picture(
+    tiny_pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "planned_steps", lambda pipe, call: 1)
     with pytest.raises(SafetyFailure, match="planned"):
-        guard(tiny_pipe)(UNSAFE, num_inference_steps=1)
+        guard(tiny_pipe)(UNSAFE, num_inference_steps=5)
+
+
+@pytest.mark.parametrize("scheduler", ["PNDMScheduler", "HeunDiscreteScheduler"])
+def test_a_scheduler_that_takes_more_steps_than_asked_for_is_followed(tiny_pipe: Any, scheduler: str) -> None:
+    """With 4 steps asked for and tau 0.2 the first of PNDM's 5 is before tau; of 4 it would not be."""
+    tiny_pipe.scheduler = getattr(diffusers, scheduler).from_config(tiny_pipe.scheduler.config, skip_prk_steps=True)
+    safe = guard(tiny_pipe, schedule=MixingSchedule(weight=0.75, tau=0.2))
+    report = safe(UNSAFE, num_inference_steps=4, generator=seeded(), output_type="latent").safety[0]
+    taken = len(tiny_pipe.scheduler.timesteps)
+    assert taken > 4 and report.steps_mixed == taken - math.ceil(0.2 * taken)
 
 
 @pytest.mark.parametrize("generator", ["one", "list", "global"])

@@ -132,6 +132,25 @@ def test_offload_changes_no_picture(tiny_pipe: Any, change: Callable[[Any], None
         assert torch.equal(draw(guard(tiny_pipe, engine=engine)).images, expected)
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before wrapping", "after wrapping"])
+@pytest.mark.parametrize(
+    "change", [sequential_offload, model_offload, leaf_offload], ids=lambda change: change.__name__
+)
+def test_the_standard_gate_reads_an_offloaded_encoder(
+    tiny_pipe: Any, change: Callable[[Any], None], before: bool
+) -> None:
+    expected = SafePipeline(tiny_pipe).detector([UNSAFE, BENIGN])
+    if before:
+        change(tiny_pipe)
+    safe = SafePipeline(tiny_pipe)
+    if not before:
+        change(tiny_pipe)
+    found = safe.detector([UNSAFE, BENIGN])
+    assert [verdict.is_unsafe for verdict in found] == [verdict.is_unsafe for verdict in expected]
+    assert [verdict.score for verdict in found] == pytest.approx([verdict.score for verdict in expected], abs=1e-5)
+    assert draw(safe).safety[0].action == "steered"
+
+
 def test_slices_and_tiles_of_the_autoencoder_change_the_decoding_only(tiny_pipe: Any) -> None:
     prompts = [UNSAFE, BENIGN]
     expected = draw(guard(tiny_pipe), prompts, output_type="pt").images

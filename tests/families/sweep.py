@@ -16,7 +16,7 @@ from pathlib import Path
 import diffusers
 
 from counterpoint.families.conformance import conformance
-from counterpoint.families.sweep import Entry, sweep
+from counterpoint.families.sweep import Entry, sweep, unavailable
 from counterpoint.results import Figure, write_results
 
 NOTES = """Every class of diffusers {version} whose call takes a prompt and whose result is a picture: is it supported,
@@ -62,6 +62,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write; the page goes beside it")
     out: Path = parser.parse_args().out
+    if lacking := unavailable():
+        parser.error(f"install what these need, they would not be counted: {lacking}")
     record, entries = conformance(), sweep()
     if record.diffusers != diffusers.__version__:
         parser.error(f"run conformance.py first: its record is of diffusers {record.diffusers}")

@@ -103,6 +103,11 @@ def run(pipe: Any, name: str, prompt: Any, **more: Any) -> Any:
     return output[0], output
 
 
+def processors(pipe: Any) -> dict[str, Any]:
+    """The denoiser's attention processors, by name."""
+    return dict(getattr(denoiser(pipe), "attn_processors", {}))
+
+
 @claim("a harmless call is the plain one, bit for bit; so is any call at safety 0")
 def test_a_harmless_call_and_safety_zero_are_the_plain_pipeline_bit_for_bit(build: Build, name: str) -> None:
     pipe = build(name)
@@ -135,6 +140,7 @@ def test_mixed_predictions_are_the_oracles(build: Build, name: str) -> None:
     report = output.safety[0]
     assert (report.steps_mixed, report.tau, report.weight) == (2, 0.5, 0.6)
     assert report.cost.denoiser_rows == report.cost.plain_rows + 2 * extra_rows(name)  # at each of two steps
+    assert torch.equal(run(pipe, name, UNSAFE)[0], plain)  # nothing is left behind
 
 
 @claim("in a list only the unsafe prompt is steered; the others are plain, bit for bit")
@@ -165,9 +171,11 @@ def test_a_safe_stream_that_does_not_run_returns_no_picture_and_leaves_no_hook(
     build: Build, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe = build(name)
+    before = processors(pipe)
     monkeypatch.setattr(fused.Conditioning, "find", lambda self, arguments: [])
     with pytest.raises(SafetyFailure, match="did not run at step 2"):
         run(guard(pipe, schedule=HALF), name, UNSAFE)
+    assert processors(pipe) == before
     assert not denoiser(pipe)._forward_hooks and not denoiser(pipe)._forward_pre_hooks
     assert "step" not in vars(pipe.scheduler)
 

@@ -106,6 +106,21 @@ def test_a_safe_stream_that_is_told_nothing_or_half_returns_no_prediction() -> N
         one_step(made, 3)
 
 
+def test_without_guidance_a_half_told_safe_stream_returns_no_prediction_either() -> None:
+    """There is no negative prompt then to see from which inputs hold a text."""
+    made = guider(enabled=False)
+    made.set_safe_inputs(prompt_embeds=SAFE["prompt_embeds"])
+    with pytest.raises(SafetyFailure, match="lacks text_embeds"):
+        one_step(made, 3)
+
+
+def test_a_safe_stream_that_is_told_the_same_as_the_prompts_returns_no_prediction() -> None:
+    made = guider()
+    made.set_safe_inputs(**{name: data()[name][0] for name in SAFE})
+    with pytest.raises(SafetyFailure, match="told the same"):
+        one_step(made, 3)
+
+
 @pytest.mark.parametrize("wrong", [{"prompt_embed": torch.zeros(1, 5, 8)}, {"prompt_embeds": torch.zeros(2, 5, 8)}])
 def test_inputs_of_another_name_or_number_are_refused(wrong: dict[str, Tensor]) -> None:
     made = guider()

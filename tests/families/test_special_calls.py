@@ -15,9 +15,11 @@ from diffusers.hooks import apply_first_block_cache, apply_pyramid_attention_bro
 from oracle import denoiser, distance, oracle
 from torch import Generator
 
-from counterpoint.engines import fused
+from counterpoint.engines import fused, planning
+from counterpoint.engines.denoiser import denoisers, uncompiled
+from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.engines.reuse import default_reuse
-from counterpoint.interfaces import InvalidInput
+from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.mixing import MixingSchedule
 from counterpoint.pipeline import SafePipeline
 
@@ -137,6 +139,64 @@ def test_a_cache_keeps_the_streams_apart(build: Build, name: str, tau: float) ->
         assert torch.equal(drawn.output[0], pipe(SAFE, **settings())[0])
     assert torch.equal(drawn.output[0], draw(pipe, schedule).output[0])
     assert drawn.rows[0] > drawn.plain_rows  # the safe rows have a call of their own
+
+
+def test_after_a_call_that_failed_a_cache_holds_none_of_it(build: Build) -> None:
+    """Plain diffusers leaves the features of a call that raises in the cache, and serves them to the next picture."""
+    pipe = build("FluxPipeline")
+    pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e9))
+    expected = pipe(BENIGN, **settings())[0]
+
+    def fail(pipe: Any, step: int, timestep: Any, kwargs: Any) -> Any:
+        if step == 2:
+            raise ZeroDivisionError
+        return {}
+
+    with pytest.raises(ZeroDivisionError):
+        draw(pipe, HALF, callback_on_step_end=fail)
+    assert torch.equal(pipe(BENIGN, **settings())[0], expected)
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionPAGPipeline", "SanaPAGPipeline"])
+def test_pag_leaves_the_attention_of_the_denoiser_as_it_was(build: Build, name: str) -> None:
+    """PAG swaps the processors for the time of a call; the first denoiser call, where recording ends, comes after."""
+    pipe = build(name)
+    size: dict[str, Any] = {"use_resolution_binning": False} if name.startswith("Sana") else {}
+    before, plain = dict(uncompiled(denoisers(pipe)[0]).attn_processors), pipe(BENIGN, **settings(**size))[0]
+    draw(pipe, HALF, **size)
+    assert dict(denoisers(pipe)[0].attn_processors) == before
+    assert torch.equal(pipe(BENIGN, **settings(**size))[0], plain)
+    pipe(BENIGN, **settings(**size, pag_scale=0.0))  # raises with PAG's processors
+
+
+@pytest.mark.parametrize("name", ["FluxPipeline", "ChromaPipeline", "QwenImagePipeline", "LTXPipeline"])
+def test_a_local_map_on_packed_latents_is_refused_when_wrapped(build: Build, name: str) -> None:
+    """They have no grid to smooth on: that shows before the first unsafe prompt, not in the middle of its picture."""
+    pipe = build(name)
+    with pytest.raises(InvalidInput, match="smooth=1"):
+        SafePipeline(pipe, local=LocalWeight())
+    if name == "FluxPipeline":
+        plain = pipe(UNSAFE, **settings())[0]
+        call, safe = {"prompt": UNSAFE, **settings()}, {"prompt": SAFE}
+        drawn = fused.run(pipe, call, safe, HALF, num_images=1, engaged=(0,), local=LocalWeight(smooth=1))
+        assert not torch.equal(drawn.output[0], plain)
+
+
+def test_guidance_may_be_none_where_that_is_the_pipelines_default(build: Build) -> None:
+    safe = SafePipeline(build("QwenImagePipeline"), detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    assert safe(BENIGN, **settings(guidance_scale=None)).safety[0].action == "passed"
+
+
+def test_large_latents_do_not_share_a_call(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest call of a model that just fits in memory stays what it was."""
+    pipe, rows = build("StableDiffusionPipeline"), []
+    pipe.unet.conv_in.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    draw(pipe, HALF)
+    assert max(rows) == 3
+    rows.clear()
+    monkeypatch.setattr(planning, "JOINED_SIZE", 2 * 4 * 16 * 16)
+    draw(pipe, HALF)
+    assert max(rows) == 2
 
 
 @pytest.mark.parametrize("kind", ["FirstBlockCache", "PyramidAttentionBroadcast"])

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from counterpoint.cli import app
 from counterpoint.families import families, family_of
-from counterpoint.families.sweep import sweep
+from counterpoint.families.sweep import sweep, unavailable
 from counterpoint.interfaces import InvalidInput
 
 ENTRIES = {entry.pipeline: entry for entry in sweep()}
@@ -19,6 +19,11 @@ ENTRIES = {entry.pipeline: entry for entry in sweep()}
 def test_all_supported_classes_of_pictures_are_in_it() -> None:
     supported = {name for family in families() if family.output == "images" for name in family.pipelines}
     assert supported == {name for name, entry in ENTRIES.items() if entry.family is not None}
+
+
+def test_no_class_is_left_out_for_want_of_a_library() -> None:
+    """Kolors is only a name without sentencepiece, and would not be counted."""
+    assert unavailable() == {} and "KolorsPipeline" in ENTRIES
 
 
 def test_it_counts_pictures_only() -> None:

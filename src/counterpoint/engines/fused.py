@@ -52,7 +52,8 @@ from counterpoint.engines.planning import Plan, beside, in_place
 from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
 from counterpoint.engines.reuse import default_reuse
-from counterpoint.engines.scheduler_step import after_each_step
+from counterpoint.engines.scheduler_step import StepWatch
+from counterpoint.engines.undo import as_found
 from counterpoint.interfaces import InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
 
@@ -92,6 +93,7 @@ class MixedPredictions:
         self.plain_rows = 0
         """Rows of the pipeline's own calls, all pictures together."""
         self.extra_rows = [0] * num_images
+        self._steps = StepWatch(pipe.scheduler, self._after_step)
         self._companion = Companion(safe.companions, num_images, sorted(engaged))
         self._conditioning: dict[Module, Conditioning] = {}
         self._splits: dict[Module, bool] = {}  # see `splits_its_batch`
@@ -139,7 +141,7 @@ class MixedPredictions:
                 hook = out_of_graph(self._before_denoiser)
                 undo.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
                 undo.callback(module.register_forward_hook(out_of_graph(self._after_denoiser)).remove)
-            undo.enter_context(after_each_step(self.pipe.scheduler, self._after_step))
+            undo.enter_context(self._steps.attached())
             yield
 
     @contextmanager
@@ -147,7 +149,8 @@ class MixedPredictions:
         """Count and mix nothing in the block: what a callback draws itself is none of the pipeline's steps."""
         self._stands_aside = True
         try:
-            yield
+            with self._steps.aside():
+                yield
         finally:
             self._stands_aside = False
 
@@ -340,7 +343,7 @@ def run(
         streams = MixedPredictions(
             pipe, safe, schedule, num_images, engaged, reuse=reuse, local=local, strengths=strengths
         )
-        with streams.attached():
+        with streams.attached(), as_found(pipe):
             output = pipe(**with_callbacks_aside(fresh(call), streams.standing_aside))
         streams.check_complete()
     each = streams.plain_rows // num_images

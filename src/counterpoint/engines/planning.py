@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterpoint.engines.conditioning import Conditioning, Match
-from counterpoint.engines.denoiser import num_rows
+from counterpoint.engines.denoiser import SAMPLE, num_rows
 
 JOINED_ROWS = 8
 """Rows up to which a call takes the safe rows along: beyond, that saves no time, and it costs memory."""
+JOINED_SIZE = 2**18
+"""Numbers of latents, all rows together, up to which a call takes the safe rows along: four rows of Stable Diffusion XL
+at 1024 pixels. A large model that just fits in memory is not asked for a larger call: a picture of FLUX at that size is
+as large by itself, a video larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,12 @@ def in_place(conditioning: Conditioning, arguments: dict[str, Any], found: list[
     return None if swapped is None else Plan(found=[], arguments=swapped)
 
 
+def _size(arguments: dict[str, Any], rows: int) -> int:
+    """Return how many numbers the latents of so many rows hold."""
+    sample = next(arguments[name] for name in SAMPLE if name in arguments)
+    return rows * int(sample[0].numel())
+
+
 def beside(
     conditioning: Conditioning, arguments: dict[str, Any], found: list[Match], *, splits: bool, may_join: bool
 ) -> Plan:
@@ -64,7 +74,7 @@ def beside(
         extra = [row % conditioning.num_images for row in rows]
         return Plan(found=found, places=places, safe_arguments=whole, extra=extra)
     images = [match.image for match in found]
-    if may_join and own_rows + len(found) <= JOINED_ROWS:
+    if may_join and own_rows + len(found) <= JOINED_ROWS and _size(arguments, own_rows + len(found)) <= JOINED_SIZE:
         joined = conditioning.joined(arguments, found)
         if joined is not None:
             places = list(range(own_rows, own_rows + len(found)))

@@ -13,6 +13,7 @@ from torch import Generator
 from torch.nn import Module
 
 from counterpoint.engines.denoiser import arguments_of, companions, denoisers, uncompiled
+from counterpoint.engines.undo import as_found
 from counterpoint.interfaces import SafetyFailure
 
 
@@ -63,11 +64,10 @@ def record_conditioning(pipe: Any, call: dict[str, Any]) -> Recording:
             for module in modules:
                 undo.callback(module.register_forward_pre_hook(out_of_graph(hook), with_kwargs=True).remove)
         try:
-            pipe(**call)
+            with as_found(pipe):
+                pipe(**call)
         except _Recorded:
             pass
-        finally:
-            pipe.maybe_free_model_hooks()  # with model offload the text encoder still sits on the device
     if not recorded:
         raise SafetyFailure("the pipeline never called its denoiser on the safe prompt; nothing is drawn")
     return Recording(denoiser=recorded[0], companions=before)

@@ -8,6 +8,7 @@ scheduler call sees both streams, so stateful solvers need no second scheduler. 
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from torch import Generator, Tensor
 from counterpoint.engines.drawn import Drawn, counting_rows
 from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.shared_noise import SharedNoise, clone_generator
+from counterpoint.engines.undo import as_found
 from counterpoint.interfaces import Coupling, InvalidInput, SafetyFailure
 from counterpoint.mixing import MixingSchedule, mix
 
@@ -138,12 +140,17 @@ class TwoStreams:
 
 
 def planned_steps(pipe: Any, call: dict[str, Any]) -> int:
-    """Return the number of steps that the call asks for; the engine checks it at the first step."""
+    """Return the number of steps that the call will take; the engine checks it at the first step.
+
+    It is the scheduler's to say: PNDM takes one more than it is asked for, Heun nearly twice as many.
+    """
     for name in ("timesteps", "sigmas"):
         if call.get(name) is not None:
             return len(call[name])
     default = inspect.signature(type(pipe).__call__).parameters["num_inference_steps"].default
-    return int(call.get("num_inference_steps", default))
+    scheduler = copy.deepcopy(pipe.scheduler)
+    scheduler.set_timesteps(int(call.get("num_inference_steps", default)))
+    return len(scheduler.timesteps)
 
 
 def run(
@@ -196,7 +203,7 @@ def run(
     )
     if isinstance(generator, (list, tuple)):
         generator = [*generator, *(clone_generator(generator[image]) for image in streams.engaged)]
-    with counting_rows(pipe) as counted, SharedNoise(rows, len(streams.prompt_embeds)):
+    with counting_rows(pipe) as counted, SharedNoise(rows, len(streams.prompt_embeds)), as_found(pipe):
         output = pipe(
             **call,
             prompt_embeds=torch.cat([streams.prompt_embeds, tail.to(streams.prompt_embeds)]),

@@ -111,6 +111,11 @@ def readers(pipe: Any, family: Family) -> list[tuple[Any, Any]]:
     return [(getattr(pipe, t), getattr(pipe, e)) for t, e in family.encoders if _is_there(pipe, (t, e))]
 
 
+def packs_latents(pipe: Any) -> bool:
+    """Whether the pipeline packs its latents, (B, C, H, W) into a row of patches (B, L, C), as FLUX does."""
+    return hasattr(type(pipe), "_pack_latents")
+
+
 def token_limit(pipe: Any, family: Family) -> int | None:
     """Return the tokens that a prompt may have; None = the tokenizer's own limit."""
     parameter = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from counterpoint.families import families
 from counterpoint.families.unsupported import reason_against
 
-NO_PICTURES = re.compile(r"Prior|ShapE|Gemma|LLaDA|Audio|Music|AceStep|Video|Latte|I2V|T2V|V2V|Onnx.*Legacy")
+NO_PICTURES = re.compile(
+    r"Prior|ShapE|Gemma|LLaDA|Audio|Music|AceStep|Spectrogram|Video|Latte|ConsisID|I2V|T2V|V2V|Onnx.*Legacy"
+)
 """Names of pipelines whose result is no picture: embeddings, shapes, text, sound, video."""
 MOVING = re.compile(r"num_frames|video|frames|audio")
 """Arguments that only pipelines of video and sound have."""
@@ -45,6 +47,19 @@ def picture_pipelines() -> list[type]:
             if "prompt" in names and not any(MOVING.search(argument) for argument in names):
                 found.append(cls)
     return found
+
+
+def unavailable() -> dict[str, list[str]]:
+    """Return the classes that diffusers only names here, since a library is missing, with what they need."""
+    import diffusers
+
+    named = [name for name in sorted(dir(diffusers)) if "Pipeline" in name and not NO_PICTURES.search(name)]
+    classes: dict[str, Any] = {name: getattr(diffusers, name, None) for name in named}
+    return {
+        name: list(cls._backends)
+        for name, cls in classes.items()
+        if inspect.isclass(cls) and hasattr(cls, "_backends") and not issubclass(cls, diffusers.DiffusionPipeline)
+    }
 
 
 def sweep() -> list[Entry]:

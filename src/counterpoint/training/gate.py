@@ -84,7 +84,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--num-prompts: got {arguments.num_prompts}; allowed: a whole number from 1")
     tokenizer, encoder = load_text_encoder(minilm_folder())
     # The gate reads tokenizer and encoder only, so it can be measured before there is a UNet.
-    parts = SimpleNamespace(tokenizer=tokenizer, text_encoder=encoder, encode_prompt=caption)
+    parts = SimpleNamespace(
+        tokenizer=tokenizer, text_encoder=encoder, encode_prompt=caption, _execution_device=encoder.device
+    )
     text = StableDiffusionText(parts)
     gates: dict[str, Detector] = {
         "concept similarity": ConceptSimilarity(text, threshold=threshold_for(text)),
