@@ -55,14 +55,33 @@ def test_a_page_with_all_that_was_asked(tiny_model_path: str, tmp_path: Path, mo
     monkeypatch.setattr(speed_ways, "OpenNsfw", missing)
     out = tmp_path / "speed.json"
     words = ["--only", "harmless", "--only", "max, fused"]
-    monkeypatch.setattr(speed, "wrapped_model", lambda model: (_load(model), gate))
-    assert speed.main(["--model", tiny_model_path, "--steps", "2", "--rounds", "2", "--out", str(out), *words]) == 0
+    monkeypatch.setattr(speed, "wrapped_model", lambda model, dtype: (_load(model).to(dtype), gate))
+    assert (
+        speed.main(
+            [
+                "--model",
+                tiny_model_path,
+                "--dtype",
+                "bfloat16",
+                "--steps",
+                "2",
+                "--rounds",
+                "2",
+                "--out",
+                str(out),
+                *words,
+            ]
+        )
+        == 0
+    )
     figures = json.loads(out.read_text())["figures"]
     ratios = {name: figure["value"] for name, figure in figures.items() if "rows ratio" in name}
     assert ratios == {"harmless, medium: rows ratio": 1.0, "engaged, max, fused: rows ratio": 1.0}
     assert figures["harmless, medium: CPU seconds"]["n"] == 2
     assert {f"plain: peak memory, {n} a call" for n in (1, 4)} <= figures.keys() or torch.cuda.is_available()
     page = out.with_suffix(".md").read_text()
+    assert ", bfloat16; 2 steps" in page and "GPU in float32: not measured" in page
+    assert ("GPU in bfloat16: not measured" in page) is not torch.cuda.is_available()
     assert "Not measured: plain with open_nsfw" in page and "an installed extra" in page
 
 
@@ -87,7 +106,8 @@ def test_the_command_line_hands_all_on(tmp_path: Path, monkeypatch: pytest.Monke
     done = CliRunner().invoke(app, [*words, "--only", "max", "--no-memory"])
     assert (done.exit_code, done.stdout) == (0, "# Speed\n")
     assert given == {
-        "out": out, "model": "sd15-random", "steps": 3, "rounds": 2, "threads": 1, "memory": False, "only": ["max"],
+        "out": out, "model": "sd15-random", "dtype": "float32", "steps": 3,
+        "rounds": 2, "threads": 1, "memory": False, "only": ["max"],
     }  # fmt: skip
     assert CliRunner().invoke(app, ["bench", "speed", "--out", str(out), "--steps", "0"]).exit_code == 2
 

@@ -15,15 +15,15 @@ from counterpoint.interfaces import Detection, Detector
 from counterpoint.text_space import StableDiffusionText
 
 
-def wrapped_model(model: str) -> tuple[Any, Detector | None]:
+def wrapped_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Detector | None]:
     """Return a pipeline and its gate, None for the standard one; `model` is a name of `bench.speed` or a folder."""
     if model == "sd15-random":
         pipe = build_sd15_random()
     else:
         pipe = diffusers.StableDiffusionPipeline.from_pretrained(
-            embedded_model_path() if model == "embedded" else model, dtype=torch.float32, safety_checker=None
+            embedded_model_path() if model == "embedded" else model, dtype=dtype, safety_checker=None
         )
-    pipe.to("cuda" if torch.cuda.is_available() else "cpu")
+    pipe.to("cuda" if torch.cuda.is_available() else "cpu", dtype)
     pipe.set_progress_bar_config(disable=True)
     return pipe, told_by_word(pipe) if model == "sd15-random" else None
 

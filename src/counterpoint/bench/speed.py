@@ -30,9 +30,11 @@ from counterpoint.bench.progress import progress
 from counterpoint.bench.sd15_random import told_by_word, wrapped_model
 from counterpoint.bench.speed_ways import Draw, Way, ways_of
 from counterpoint.engines.denoiser import arguments_of, denoisers, num_rows
+from counterpoint.interfaces import InvalidInput
 from counterpoint.results import Figure, write_results
 
 MODELS = ("embedded", "sd15-random")
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 RESAMPLES = 2000
 PLAIN = "plain"
 MEMORY_WAYS = ("harmless", "medium, fused", "max, fused", "medium, reference", "SLD", "open_nsfw")
@@ -180,14 +182,15 @@ def _synchronise() -> None:
 
 
 def run(
-    out: Path, *, model: str = "embedded", steps: int = 25, rounds: int = 10, threads: int = 1, memory: bool = True,
-    only: Sequence[str] = (),
+    out: Path, *, model: str = "embedded", dtype: str = "float32", steps: int = 25, rounds: int = 10, threads: int = 1,
+    memory: bool = True, only: Sequence[str] = (),
 ) -> dict[str, Figure]:  # fmt: skip
     """Measure, and write the page.
 
     Args:
         out: JSON file to write; the page goes beside it.
         model: "embedded"; "sd15-random", a Stable Diffusion 1.x of real size with random weights, 256 px; or a folder.
+        dtype: Precision of all parts of the model: float32, float16 or bfloat16.
         steps: Denoising steps of a picture.
         rounds: Timed pictures of each way.
         threads: CPU threads of torch.
@@ -198,12 +201,14 @@ def run(
         The figures, by name.
 
     Raises:
-        InvalidInput: There is no such model.
+        InvalidInput: There is no such model, or no such precision.
     """
+    if dtype not in DTYPES:
+        raise InvalidInput("dtype", dtype, ", ".join(DTYPES))
     load = os.getloadavg()[0]
     torch.set_num_threads(threads)
     diffusers.utils.logging.set_verbosity_error()
-    pipe, detector = wrapped_model(model)
+    pipe, detector = wrapped_model(model, DTYPES[dtype])
     ways, skipped = ways_of(pipe, steps=steps, detector=detector, only=only)
     figures = measure_time(pipe, ways, rounds=rounds)
     if memory:
@@ -214,22 +219,26 @@ def run(
         if torch.cuda.is_available()
         else f"CPU, {threads} thread(s); load of the machine before the first picture: {load:.1f} processes"
     )
-    more = [f"Model: {model}; {steps} steps; {device}."]
+    more = [f"Model: {model}, {dtype}; {steps} steps; {device}."]
     if model == "sd15-random":
         more.append(told_by_word.__doc__ or "")
     more += [f"Not measured: {name} ({why})." for name, why in skipped.items()]
-    if not torch.cuda.is_available():
-        more.append("GPU in half precision: not measured, no accelerator was at hand.")
+    more += [f"GPU in {name}: not measured on this page." for name in unmeasured_on_gpu(dtype)]
     options = "".join(f" --only {word}" for word in only) + ("" if memory else " --no-memory")
     write_results(
         out,
         title=f"Speed, {model}",
-        command=f"python -m counterpoint.bench.speed --model {model} --steps {steps} --rounds {rounds} "
+        command=f"python -m counterpoint.bench.speed --model {model} --dtype {dtype} --steps {steps} --rounds {rounds} "
         f"--threads {threads}{options} --out {out}",
         figures=figures,
         notes=NOTES + "\n\n" + "\n".join(more),
     )
     return figures
+
+
+def unmeasured_on_gpu(dtype: str) -> list[str]:
+    """Return the precisions in which no accelerator drew: without one all of them, else all but this one."""
+    return [name for name in DTYPES if name != dtype or not torch.cuda.is_available()]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -246,6 +255,7 @@ def main(argv: list[str] | None = None) -> int:
         ("threads", 1, "CPU threads"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{about} (default %(default)s)")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="precision (default %(default)s)")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="do not look at peak memory")
     parser.add_argument("--only", action="append", default=[], help="ways whose name holds this word; may be repeated")
     arguments = parser.parse_args(argv)
