@@ -92,7 +92,8 @@ def _safe_text(
         if not verdict.is_unsafe:
             return safe
         if isinstance(embedding, SafePrompt):
-            raise InvalidInput("safe_prompt", "a text that the gate calls unsafe", "a text that it does not")
+            unsafe = "a text that the gate calls unsafe"
+            raise InvalidInput("safe_prompt", unsafe, "a text that the gate does not call unsafe")
         prompt, detection = safe.prompt, verdict
     if isinstance(embedding, Auto):  # words were left out, and what remains still means harm
         neutral = Neutral()(prompt, detection)

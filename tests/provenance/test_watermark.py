@@ -12,7 +12,10 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from counterpoint.interfaces import InvalidInput, SafetyFailure
+from counterpoint.png import PictureRecord
 from counterpoint.provenance import watermark
+from counterpoint.provenance.files import FileFormat
+from counterpoint.provenance.marking import LEAST_QUALITY, METADATA_ONLY, Marking
 from counterpoint.provenance.watermark import MARGIN, THRESHOLD, detect, embed, is_marked
 
 
@@ -37,6 +40,7 @@ def _saved(picture: Image.Image, file_format: str, quality: int) -> Image.Image:
     return Image.open(buffer)
 
 
+RECORD = PictureRecord(prompt_sha256="", seed=0, steps=1, guidance_scale=1.0, scheduler="", model="")
 PICTURES = [make(side) for make in (_flat, _smooth, _noise) for side in (128, 192)]
 
 
@@ -48,6 +52,27 @@ def test_the_mark_survives_jpeg_and_webp_at_75(picture: Image.Image) -> None:
     for file_format in ("JPEG", "WEBP"):
         assert detect(_saved(marked, file_format, 75)) >= MARGIN > THRESHOLD
         assert not is_marked(_saved(picture, file_format, 75))
+
+
+@pytest.mark.parametrize("picture", [make(side) for make in (_flat, _smooth, _noise) for side in (64, 128)])
+@pytest.mark.parametrize(("file_format", "least"), list(LEAST_QUALITY.items()))
+def test_the_mark_is_found_in_the_file_at_every_quality_that_is_allowed(
+    picture: Image.Image, file_format: FileFormat, least: int
+) -> None:
+    for quality in (least, least + 10, 100):
+        content = Marking().encode(picture, RECORD, file_format, quality=quality)
+        assert detect(Image.open(io.BytesIO(content))) >= MARGIN
+    for wrong in (least - 1, 101):
+        with pytest.raises(InvalidInput, match=rf"quality: got {wrong}.*{least}\.\.100 for {file_format}"):
+            Marking().encode(picture, RECORD, file_format, quality=wrong)
+    assert METADATA_ONLY.encode(picture, RECORD, file_format, quality=0)
+
+
+def test_a_low_quality_makes_the_mark_stronger_and_a_high_one_leaves_it() -> None:
+    picture = _smooth(128)
+    assert embed(picture, file=("JPEG", 90)).tobytes() == embed(picture).tobytes()
+    low = ("JPEG", LEAST_QUALITY["jpeg"])
+    assert detect(_saved(embed(picture), *low)) < MARGIN <= detect(_saved(embed(picture, file=low), *low))
 
 
 @pytest.mark.parametrize(("make", "least"), [(_flat, 34.0), (_smooth, 45.0)])  # white paper turns a little grey

@@ -124,6 +124,37 @@ def test_file_environment_and_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_settings(file)
 
 
+LINKS = {
+    "COUNTERPOINT_SERVICE_HOST": "10.0.0.1", "COUNTERPOINT_SERVICE_PORT": "8000",
+    "COUNTERPOINT_SERVICE_PORT_HTTP": "8000", "COUNTERPOINT_PORT": "tcp://10.0.0.1:8000",
+    "COUNTERPOINT_PORT_8000_TCP": "tcp://10.0.0.1:8000", "COUNTERPOINT_PORT_8000_TCP_PROTO": "tcp",
+    "COUNTERPOINT_PORT_8000_TCP_PORT": "8000", "COUNTERPOINT_PORT_8000_TCP_ADDR": "10.0.0.1",
+}  # fmt: skip
+"""What Kubernetes sets beside a Service named counterpoint."""
+
+
+def test_what_kubernetes_sets_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().port == 8000
+    (tmp_path / "server.toml").write_text("port = 7")
+    assert load_settings(tmp_path / "server.toml").port == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COUNTERPOINT_SERVICE_HOSTS", "10.0.0.1"), ("COUNTERPOINT_SERVICE", "1"), ("COUNTERPOINT_PORT_TCP", "1"),
+        ("COUNTERPOINT_PORT_8000", "1"), ("COUNTERPOINT_PORT_8000_TCP_HOST", "1"), ("COUNTERPOINT_PORTS", "1"),
+        ("COUNTERPOINT_PORT", "http://10.0.0.1:8000"), ("COUNTERPOINT_PORT", "eight"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_kubernetes_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput):
+        load_settings()
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("port = ")
     (tmp_path / "unknown.toml").write_text("min_safty = 1.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from counterpoint.bench.server import planted
 from counterpoint.server.logs import JsonLines, log_event, text_hash
-from tests.server.conftest import MILD, running, wrap
+from tests.server.conftest import KEY, MILD, RISKY, Running, running, until, wrap
 from tests.server.test_faults import Faults
 
 
@@ -43,6 +44,41 @@ def test_a_line_names_a_prompt_by_its_hash_and_a_failure_by_its_place(
     assert drawn["prompt_hmac"] == text_hash(server.service.log_key, MILD) and drawn["prompt_chars"] == len(MILD)
     failed = next(event for event in events if event["event"] == "draw_failed")
     assert failed["error"] == "RuntimeError" and "test_logs.py:" in failed["where"][-1]
+
+
+def requests_of(server: Running, count: int) -> list[dict[str, Any]]:
+    """The log's first lines of requests; each is written after its answer."""
+    until(lambda: server.log.getvalue().count('"event": "request"') >= count)
+    events = [json.loads(line) for line in server.log.getvalue().splitlines()]
+    return [event for event in events if event["event"] == "request"][:count]
+
+
+def test_each_refusal_is_counted_and_has_its_reason_in_the_log(tiny: Callable[[str], Any]) -> None:
+    with running(tiny) as server:
+        assert server.draw("an erotic picture of a minor").status_code == 400
+        assert server.draw(RISKY, safety={"on_unsafe_prompt": "block"}).status_code == 400
+        assert server.draw(MILD, n=99).status_code == 400
+        assert server.get("/metrics", headers={"Host": "evil.example"}).status_code == 403
+        page = server.get("/metrics").text
+        forbidden, blocked, wrong, stranger = requests_of(server, 4)
+    assert 'counterpoint_refusals_total{stage="input"} 2.0' in page
+    refusal = {"code": "moderation_blocked", "stage": "input"}
+    assert forbidden.items() >= {**refusal, "categories": ["sexual/minors"]}.items()
+    assert blocked.items() >= {**refusal, "categories": ["violence"]}.items() and "prompt_hmac" in blocked
+    assert wrong["code"] == "invalid_value" and "stage" not in wrong
+    assert stranger["code"] == "host_not_allowed"
+
+
+def test_a_key_is_named_by_a_keyed_hash(tiny: Callable[[str], Any]) -> None:
+    with running(tiny, api_keys=(KEY,)) as server:
+        for _ in range(2):
+            assert server.get("/version").status_code == 200
+        assert server.get("/version", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        lines = requests_of(server, 3)
+        digest = hashlib.sha256(KEY.encode()).hexdigest()
+        assert [line.get("caller") for line in lines] == [text_hash(server.service.log_key, digest)] * 2 + [None]
+        assert lines[2]["code"] == "invalid_api_key"
+        assert digest[:12] not in server.log.getvalue()
 
 
 def test_metrics_count_what_happened(tiny: Callable[[str], Any]) -> None:

@@ -133,8 +133,8 @@ def test_wrong_words_are_refused(words: list[str]) -> None:
 
 
 SMALL = {
-    "load": 8, "overload": 3, "disconnects": 3, "sigterm": 1, "faults": 24, "batching": 4, "soak": 10, "secrets": 5,
-    "ready": 1,
+    "load": 8, "overload": 3, "disconnects": 3, "sigterm": 1, "faults": 24, "inputs": 20, "batching": 4, "soak": 10,
+    "secrets": 5, "ready": 1,
 }  # fmt: skip
 
 NONE = (

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from counterpoint.interfaces import InvalidInput
 from counterpoint.png import PictureRecord
 from counterpoint.provenance import manifest, watermark
 from counterpoint.provenance.files import EDITED, SYNTHETIC, FileFormat, encode_picture
+
+LEAST_QUALITY: dict[FileFormat, int] = {"jpeg": 20, "webp": 40}
+"""Below, the invisible mark does not survive the file, or would have to be seen: docs/provenance.md has figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Marking:
             image: RGB picture; it is not changed.
             record: How it was made.
             file_format: png, jpeg or webp.
-            quality: 0..100 for jpeg and webp.
+            quality: 0..100 for jpeg and webp; from LEAST_QUALITY on where the picture gets an invisible mark.
             is_edit: Whether it began as somebody's picture.
 
         Raises:
@@ -56,11 +60,21 @@ class Marking:
             SafetyFailure: The picture drowns the mark, or could not be signed.
         """
         source_type = EDITED if is_edit else SYNTHETIC
-        marked = image if self.watermark_key is None else watermark.embed(image, key=self.watermark_key)
+        marked = self._marked(image, file_format, quality)
         content = encode_picture(marked, record, file_format, quality=quality, source_type=source_type)
         if self.credentials is None:
             return content
         return manifest.sign(content, file_format, self.credentials, source_type=source_type)
+
+    def _marked(self, image: Image.Image, file_format: FileFormat, quality: int) -> Image.Image:
+        """Return the picture with the invisible mark, as strong as this file needs it."""
+        if self.watermark_key is None:
+            return image
+        if (least := LEAST_QUALITY.get(file_format)) is None:  # lossless
+            return watermark.embed(image, key=self.watermark_key)
+        if not least <= quality <= 100:
+            raise InvalidInput("quality", quality, f"{least}..100 for {file_format} with the invisible mark")
+        return watermark.embed(image, key=self.watermark_key, file=(file_format.upper(), quality))
 
 
 METADATA_ONLY = Marking(watermark_key=None)

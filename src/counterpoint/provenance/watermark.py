@@ -5,8 +5,9 @@ A keyed pattern c of +-1 is added to the low frequencies of the luma, block by b
     x'_k = x_k + a c_k
 
 where x_k are COEFFICIENTS of the orthonormal 8 x 8 cosine transform and a is the first of STRENGTHS
-with which the mark is found after JPEG and WebP at quality 75: faint on flat art, stronger where the
-picture's own texture hides it. To detect, correlate:
+with which the mark is found after JPEG and WebP at quality 75, and in the file that is written: faint
+on flat art, stronger where the picture's own texture hides it, or a low quality rubs it out. To detect,
+correlate:
 
     z = sum_k c_k S_k / sqrt(sum_k S_k^2),   S_k = sum of the clipped x over the places that carry c_k
 
@@ -46,8 +47,10 @@ THRESHOLD = 4.2
 """z from which a picture counts as marked."""
 MARGIN = 5.5
 """z that a fresh mark must still have after each of TRIALS."""
-TRIALS = (("JPEG", 75), ("WEBP", 75))
-"""Formats and qualities that a fresh mark is tried against."""
+Trial = tuple[str, int]
+"""Pillow's name of a format, and a quality 0..100."""
+TRIALS: tuple[Trial, ...] = (("JPEG", 75), ("WEBP", 75))
+"""What each fresh mark is tried against, whatever file it goes into."""
 PART = 8 * BLOCK * TILE
 """Side in pixels of the parts that a picture is read in: a large one takes no more memory than this."""
 SMALLEST_SIDE = 64
@@ -58,28 +61,30 @@ LUMA = np.array([0.299, 0.587, 0.114])
 Floats = NDArray[np.float64]
 
 
-def embed(image: Image.Image, *, key: bytes = DEFAULT_KEY) -> Image.Image:
+def embed(image: Image.Image, *, key: bytes = DEFAULT_KEY, file: Trial | None = None) -> Image.Image:
     """Return the picture with the mark, RGB, same size.
 
     Args:
         image: Picture, both sides at least SMALLEST_SIDE pixels.
         key: Names the pattern; the same one is needed to detect it.
+        file: The lossy file that will be written: the mark is tried against it, too; None = a lossless one.
 
     Raises:
         InvalidInput: The picture is too small.
-        SafetyFailure: The picture drowns the mark, as pure noise may.
+        SafetyFailure: The picture, or so low a quality, drowns the mark, as pure noise may.
     """
     if min(image.size) < SMALLEST_SIDE:
         raise InvalidInput("image", f"{image.width}x{image.height}", f"both sides at least {SMALLEST_SIDE} pixels")
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
     mark = _mark(pixels.shape[0], pixels.shape[1], key)
+    trials = TRIALS if file is None or file in TRIALS else (*TRIALS, file)
     for strength in STRENGTHS:
         change = strength * mark
         # Black and white leave no room for one half of the mark: keep the picture a little inside.
         room = np.abs(change).max()
         both = pixels.clip(room, 255.0 - room) + change[..., None]  # the same for all three colours: luma only
         marked = Image.fromarray(both.round().clip(0, 255).astype(np.uint8))
-        if all(detect(_reencoded(marked, *trial), key=key) >= MARGIN for trial in TRIALS):
+        if all(detect(_reencoded(marked, *trial), key=key) >= MARGIN for trial in trials):
             return marked
     raise SafetyFailure("the picture drowns the watermark; nothing is returned")
 

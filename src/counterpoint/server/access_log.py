@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from counterpoint.server.errors import from_exception
-from counterpoint.server.logs import CALLER_CHARS, log_event, log_failure
+from counterpoint.server.logs import log_event, log_failure, text_hash
 from counterpoint.server.metrics import Metrics
 
 CLIENT_GONE = 499
@@ -17,10 +18,16 @@ CLIENT_GONE = 499
 
 
 class AccessLog:
-    """Number, time, count and log each request."""
+    """Number, time, count and log each request.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    Args:
+        app: What comes next.
+        metrics: Where to count.
+        log_key: Key of the hash that names a caller.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log_key: bytes) -> None:
+        self.app, self.metrics, self.log_key = app, metrics, log_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on, and write down what came of it."""
@@ -46,7 +53,7 @@ class AccessLog:
         except Exception as error:
             log_failure("request_failed", error, request_id=request_id)
             if status == CLIENT_GONE:  # nothing was sent yet
-                await from_exception(error).response()(scope, receive, numbered)
+                await from_exception(error).send(scope, receive, numbered)
         finally:
             gone = "gone" in state and state["gone"].is_set()
             status = CLIENT_GONE if gone and state.get("abandoned") else status
@@ -56,5 +63,9 @@ class AccessLog:
             self.metrics.request_seconds.labels(route=route).observe(seconds)
             log_event(
                 "request", request_id=request_id, route=route, status=status, seconds=round(seconds, 4),
-                caller=state.get("caller", "")[:CALLER_CHARS] or None, **state.get("log", {}),
+                caller=self._caller(state), **state.get("log", {}),
             )  # fmt: skip
+
+    def _caller(self, state: dict[str, Any]) -> str | None:
+        """Return the key's name in the log: a keyed hash, so that no guessed key can be tried against the log."""
+        return text_hash(self.log_key, state["caller"]) if state.get("caller") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -50,14 +51,17 @@ def create_app(service: Service) -> FastAPI:
         app.add_exception_handler(kind, _answer_error)
     keys = [key.get_secret_value() for key in settings.api_keys]
     app.add_middleware(WatchDisconnect)  # the innermost; each next one stands outside of those before
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, most_in_flight=settings.max_bodies_bytes)
     app.add_middleware(Auth, keys=keys)
-    app.add_middleware(AccessLog, metrics=service.metrics)
+    app.add_middleware(AccessLog, metrics=service.metrics, log_key=service.log_key)
     return app
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     told = from_exception(error)
+    service: Service = request.app.state.service
+    log: dict[str, Any] = request.scope["state"].setdefault("log", {})
+    service.note_error(told, log)
     if told.status >= 500 and not isinstance(error, ApiError):
         log_failure("request_failed", error, request_id=request.state.request_id, code=told.code)
     return told.response()

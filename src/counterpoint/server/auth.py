@@ -19,7 +19,7 @@ OPEN_PATHS = frozenset({"/livez"})
 
 
 class Auth:
-    """Let requests with a known key pass; sets `scope["state"]["caller"]`, the key's hash.
+    """Let requests with a known key pass; sets `scope["state"]["caller"]`, the key's hash, which stays inside.
 
     The key comes as `Authorization: Bearer KEY`, or as `x-api-key: KEY` where there is no such header.
 
@@ -37,7 +37,7 @@ class Auth:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             refusal = self._check_key(scope) if self.digests else _check_host(scope)
             if refusal is not None:
-                await refusal.response()(scope, receive, send)
+                await refusal.send(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -1,45 +1,81 @@
-"""The body is read here once, bounded in bytes and seconds, whatever its headers say."""
+"""The body is read here once, bounded in bytes and seconds, whatever its headers say; so is the sum of all bodies."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from counterpoint.server.errors import ApiError
+from counterpoint.server.errors import ApiError, unavailable
 
 SLOWEST_SECONDS = 30.0
 """A body that takes longer is refused: slow senders must not hold places."""
+MOST_IN_FLIGHT = 256 * 2**20
+RETRY_SECONDS = 5
 
 
 class BodyLimit:
-    """Hand on the whole body as one message.
+    """Hand on the whole body as one message; used from one event loop.
 
     Args:
         app: What comes next.
         max_bytes: Most bytes of a body.
+        most_in_flight: Most bytes of all bodies together, those that still arrive and those whose requests are under
+            way.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app, self.max_bytes = app, max_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int, most_in_flight: int = MOST_IN_FLIGHT) -> None:
+        self.app, self.max_bytes, self.most_in_flight = app, max_bytes, most_in_flight
+        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 or 408, or go on with the body."""
+        """Answer 408, 413 or 503, or go on with the body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        share = _Share()
         try:
-            body = await asyncio.wait_for(self._read(receive), SLOWEST_SECONDS)
+            body = await self._read(share, receive)
+            if body is not None:  # else the client has gone
+                await self._go_on(body, scope, receive, send)
+        except _Refused as refused:
+            await refused.error.send(scope, receive, send)
+        finally:
+            self.in_flight -= share.size
+
+    async def _read(self, share: _Share, receive: Receive) -> bytes | None:
+        """Return the body, its bytes added to `share` as they come; None where the client has gone.
+
+        Raises:
+            _Refused: It is too large or too slow, or all bodies together are too large.
+        """
+        body = bytearray()
+        try:
+            async with asyncio.timeout(SLOWEST_SECONDS):
+                while (message := await receive())["type"] != "http.disconnect":
+                    part = message.get("body", b"")
+                    self._check(len(body), len(part))
+                    body += part
+                    share.size += len(part)
+                    self.in_flight += len(part)
+                    if not message.get("more_body", False):
+                        return bytes(body)
         except TimeoutError:
-            message = f"body: allowed: sent within {SLOWEST_SECONDS:g} seconds"
-            await ApiError(408, "request_timeout", message, param="body").response()(scope, receive, send)
-            return
-        except _TooLarge:
-            message = f"body: allowed: at most {self.max_bytes} bytes"
-            await ApiError(413, "body_too_large", message, param="body").response()(scope, receive, send)
-            return
-        if body is None:  # the client has gone
-            return
+            told = f"body: allowed: sent within {SLOWEST_SECONDS:g} seconds"
+            raise _Refused(ApiError(408, "request_timeout", told, param="body")) from None
+        return None
+
+    def _check(self, have: int, more: int) -> None:
+        """Refuse `more` bytes that have no room, beside the `have` bytes of the same body or beside all others."""
+        if have + more > self.max_bytes:
+            told = f"body: allowed: at most {self.max_bytes} bytes"
+            raise _Refused(ApiError(413, "body_too_large", told, param="body"))
+        if self.in_flight + more > self.most_in_flight:
+            told = f"body: allowed: at most {self.most_in_flight} bytes in all requests under way"
+            raise _Refused(unavailable("bodies_full", told, retry_after=RETRY_SECONDS))
+
+    async def _go_on(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["body"] = body
         first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -48,18 +84,15 @@ class BodyLimit:
 
         await self.app(scope, replay, send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self.max_bytes:
-                raise _TooLarge
-            if not message.get("more_body", False):
-                return bytes(body)
+
+@dataclass
+class _Share:
+    """What one request holds of `in_flight`, in bytes."""
+
+    size: int = 0
 
 
-class _TooLarge(Exception):
-    pass
+class _Refused(Exception):
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.code)
+        self.error = error

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.gate_settings import read_gate_settings
@@ -24,6 +30,8 @@ from counterpoint.levels import resolve_safety
 from counterpoint.loading import PictureDetectorName
 from counterpoint.provenance.manifest import Credentials, read_credentials
 from counterpoint.risk_weight import RiskWeight
+from counterpoint.server.body_limit import MOST_IN_FLIGHT
+from counterpoint.server.service_links import is_service_link, without_service_links
 
 ENV_PREFIX = "COUNTERPOINT_"
 EMBEDDED = "embedded"
@@ -123,6 +131,13 @@ class Settings(BaseSettings):
         4000, ge=1, description="Most characters of one text; the model's own limit holds too."
     )
     max_body_bytes: int = Field(10 * 2**20, ge=1024, description="Most bytes of one request.")
+    max_bodies_bytes: int = Field(
+        MOST_IN_FLIGHT, ge=1024,
+        description="Most bytes of all requests under way, those that still arrive too; more is answered 503.",
+    )  # fmt: skip
+    max_connections: int = Field(
+        1000, ge=1, description="Most connections, idle ones too; on further ones each request is answered 503."
+    )
     max_queue: int = Field(32, ge=1, description="Most pictures that wait, per model; more is answered 503.")
     max_per_key: int = Field(16, ge=1, description="Most pictures that one key has under way; more is answered 429.")
     max_checks_per_key: int = Field(
@@ -144,7 +159,7 @@ class Settings(BaseSettings):
     )
     idempotency_bytes: int = Field(64 * 2**20, ge=0, description="Memory for kept answers; the oldest go first.")
     log_key: SecretStr | None = Field(
-        None, description="Key of the prompts' hashes in the log; without it each start has its own."
+        None, description="Key of the hashes of prompts and API keys in the log; without it each start has its own."
     )
     docs: bool = Field(False, description="Whether /docs and /openapi.json are served.")
 
@@ -156,6 +171,8 @@ class Settings(BaseSettings):
             raise InvalidInput("safety", self.safety, f"{self.min_safety}..1, from min_safety")
         if self.steps > self.max_steps:
             raise InvalidInput("steps", self.steps, f"1..{self.max_steps}, up to max_steps")
+        if self.max_bodies_bytes < self.max_body_bytes:
+            raise InvalidInput("max_bodies_bytes", self.max_bodies_bytes, f"from {self.max_body_bytes}, max_body_bytes")
         room = min(self.max_queue, self.max_per_key)
         if "max_n" not in self.model_fields_set:
             object.__setattr__(self, "max_n", min(self.max_n, room))
@@ -214,6 +231,8 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            assert isinstance(env_settings, EnvSettingsSource)
+            env_settings.env_vars = without_service_links(env_settings.env_vars)
             toml = () if file is None else (TomlConfigSettingsSource(settings_cls, file),)
             return init_settings, env_settings, *toml
 
@@ -259,10 +278,10 @@ def _field(error: Any) -> str:
 
 
 def _check_environment() -> None:
-    for name in os.environ:
-        if name.upper().startswith(ENV_PREFIX) and name.upper().removeprefix(ENV_PREFIX).lower() not in (
-            Settings.model_fields
-        ):
+    for name, value in os.environ.items():
+        if not name.upper().startswith(ENV_PREFIX) or is_service_link(name, value):
+            continue
+        if name.upper().removeprefix(ENV_PREFIX).lower() not in Settings.model_fields:
             raise InvalidInput(name, "set", f"{ENV_PREFIX}NAME with the name of a setting")
 
 

@@ -18,11 +18,15 @@ from typing import Any, Literal
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from counterpoint.interfaces import DegeneratePicture, ForbiddenPrompt, InvalidInput, SafetyFailure
+from counterpoint.server.schemas import KIND
 
 Stage = Literal["input", "output"]
-TEXT_FIELDS = ("prompt", "negative_prompt", "safe_prompt", "safety.safe_prompt", "input", "texts")
+TEXT_FIELDS = ("prompt", "negative_prompt", "safety.safe_prompt", "input", "texts")
+INSIDE_SAFETY = {"safe_prompt": "safety.safe_prompt"}
+"""What a wrapper's argument is called in a request."""
 
 
 class ApiError(Exception):
@@ -57,6 +61,18 @@ class ApiError(Exception):
         if self.details is not None:
             error["moderation_details"] = self.details
         return {"error": error}
+
+    def log_fields(self) -> dict[str, Any]:
+        """Return what the log says of it: names only, never the message."""
+        fields: dict[str, Any] = {"code": self.code}
+        if self.details is not None:
+            fields |= {"stage": self.details["moderation_stage"], "categories": self.details["categories"]}
+        return fields
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with it where no route is reached; the request's log record says so."""
+        scope.setdefault("state", {}).setdefault("log", {}).update(self.log_fields())
+        await self.response()(scope, receive, send)
 
 
 def _utf8(text: str) -> str:
@@ -111,14 +127,16 @@ def from_exception(error: Exception) -> ApiError:
 
 
 def _from_input(error: InvalidInput) -> ApiError:
-    given = "" if error.field in TEXT_FIELDS else f" got {str(error.value)[:100]!r};"
-    return ApiError(400, "invalid_value", f"{error.field}:{given} allowed: {error.allowed}", param=error.field)
+    field = INSIDE_SAFETY.get(error.field, error.field)
+    given = "" if field in TEXT_FIELDS else f" got {str(error.value)[:100]!r};"
+    return ApiError(400, "invalid_value", f"{field}:{given} allowed: {error.allowed}", param=field)
 
 
 def _from_schema(error: RequestValidationError) -> ApiError:
     """Name the first wrong field and its limit; what was given is not repeated."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "header", "query")]
+    place = [part for part in place if not part.startswith(KIND)]
     kind = first["type"]
     if kind == "json_invalid" or not place:
         return _WRONG_BODY

@@ -58,11 +58,9 @@ async def _rest(
         raise
     except Exception as error:
         told = from_exception(error)
-        if isinstance(error, ApiError):
-            service.count_refusal(error)
-        else:
+        if told.status >= 500 and not isinstance(error, ApiError):
             log_failure("request_failed", error, request_id=request.state.request_id, code=told.code)
-        request.state.log["code"] = told.code
+        service.note_error(told, request.state.log)
         yield _event("error", {"type": "error", **told.body()})
 
 
@@ -88,8 +86,10 @@ async def _events(service: Service, plan: Plan, request: Request) -> AsyncGenera
 
 
 def _partial(service: Service, plan: Plan, index: int, image: Image) -> dict[str, Any]:
-    safe = require(service.worker(plan.model).guard(plan.settings.task), plan.model)
-    content = picture_file(plan, image, seed=plan.seed, report=None, marking=service.marking, pipe=safe.pipe)
+    worker = service.worker(plan.model)
+    safe = require(worker.guard(plan.settings.task), plan.model)
+    with worker.health.watch("marking"):
+        content = picture_file(plan, image, seed=plan.seed, report=None, marking=service.marking, pipe=safe.pipe)
     return {
         "b64_json": base64.b64encode(content).decode(),
         "partial_image_index": index,

@@ -43,6 +43,12 @@ class EditForm:
 
 class _InMemory(MultiPartParser):
     spool_max_size = 2**40  # `BodyLimit` bounds the memory; a file on disk could stay there
+    is_whole = False
+    """Whether the last border was read: without it a part, the safety of a request say, may be missing."""
+
+    def on_end(self) -> None:
+        """Take note of the last border."""
+        self.is_whole = True
 
 
 async def read_form(request: Request) -> EditForm:
@@ -97,11 +103,14 @@ async def _parse(request: Request) -> list[tuple[str, UploadFile | str]]:
         raise refusal
     limits = {"max_files": MOST_FILES, "max_fields": MOST_FIELDS, "max_part_size": MOST_FIELD_BYTES}
     try:
-        form = await _InMemory(request.headers, request.stream(), **limits).parse()
+        parser = _InMemory(request.headers, request.stream(), **limits)
+        form = await parser.parse()
     except MemoryError:
         raise
     except Exception:  # a stranger's bytes: parsers raise all kinds
         raise refusal from None
+    if not parser.is_whole:
+        raise refusal
     return form.multi_items()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PIL.Image import Resampling
 
 from counterpoint.interfaces import InvalidInput, SafetyReport
+from counterpoint.provenance.marking import Marking
 from counterpoint.server.answers import answer
 from counterpoint.server.config import Settings
 from counterpoint.server.editing import require
@@ -25,6 +26,8 @@ from counterpoint.server.worker import Worker
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from counterpoint.pipeline import SafePipeline
 
 Result = TypeVar("Result")
 OnPartial = Callable[[int, "Image"], None]
@@ -60,7 +63,14 @@ async def fulfil(service: Service, plan: Plan, on_partial: OnPartial | None = No
         if verdict.is_unsafe:
             raise blocked("input", nearest_categories(verdict), "The picture check refused the picture that was sent.")
     drawn = await _draw(service, worker, _orders(plan, received, on_partial))
-    return await asyncio.to_thread(answer, plan, drawn, service.marking, safe)
+    return await asyncio.to_thread(_mark, worker, plan, drawn, service.marking, safe)
+
+
+def _mark(
+    worker: Worker, plan: Plan, drawn: list[tuple[Image, SafetyReport]], marking: Marking, safe: SafePipeline
+) -> dict[str, Any]:
+    with worker.health.watch("marking"):
+        return answer(plan, drawn, marking, safe)
 
 
 def _check_unwatched(plan: Plan) -> None:

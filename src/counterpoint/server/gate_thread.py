@@ -17,6 +17,7 @@ from counterpoint.detectors.negative_prompt import judge_pairs
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
 from counterpoint.output_check import judge
 from counterpoint.request import check_forbidden, check_texts
+from counterpoint.server.health import Health, Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,10 +52,11 @@ class GateThread:
 
     Args:
         safe: A pipeline that nothing else reads with, see `reading_twin`; it draws nothing.
+        health: Where failures are counted.
     """
 
-    def __init__(self, safe: SafePipeline) -> None:
-        self.safe = safe
+    def __init__(self, safe: SafePipeline, health: Health) -> None:
+        self.safe, self.health = safe, health
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")
 
     @property
@@ -70,7 +72,7 @@ class GateThread:
             ForbiddenPrompt: The texts ask for what is drawn at no level.
             SafetyFailure: The gate failed.
         """
-        return await self._run(lambda: self._review(prompt, negative_prompt, safe_prompt))
+        return await self._run("gate", lambda: self._review(prompt, negative_prompt, safe_prompt))
 
     async def read(self, texts: Sequence[str], field: str) -> list[Detection]:
         """Return the gate's verdicts.
@@ -83,7 +85,7 @@ class GateThread:
             InvalidInput: A text is empty, or longer than the model reads.
             SafetyFailure: The gate failed.
         """
-        return await self._run(lambda: self._read(texts, field))
+        return await self._run("gate", lambda: self._read(texts, field))
 
     async def look(self, load: Sequence[Callable[[], list[Image]]]) -> list[Detection]:
         """Return the picture detectors' verdicts on pictures that are decoded in this thread.
@@ -95,7 +97,11 @@ class GateThread:
             InvalidInput: A picture is refused.
             SafetyFailure: A detector failed.
         """
-        return await self._run(lambda: [_worst(judge(self.safe.picture_detectors, one())) for one in load])
+
+        def work() -> list[Detection]:
+            return [_worst(judge(self.safe.picture_detectors, one())) for one in load]
+
+        return await self._run("picture check", work)
 
     async def receive(self, load: Callable[[], Received]) -> tuple[Received, Detection]:
         """Return a picture that is to be edited, decoded in this thread, and the picture detectors' verdict.
@@ -115,14 +121,31 @@ class GateThread:
             verdicts = judge(self.safe.picture_detectors, [received.picture, received.image])
             return received, _worst(verdicts)
 
-        return await self._run(work)
+        return await self._run("picture check", work)
+
+    def try_out(self, prompt: str, image: Image) -> None:
+        """Read a harmless prompt and look at a picture, in this thread; blocks another one until it is done.
+
+        Raises:
+            SafetyFailure: The gate or a detector failed.
+        """
+
+        def work() -> None:
+            self._review(prompt, None, None)
+            judge(self.safe.picture_detectors, [image])
+
+        self._thread.submit(work).result()
 
     def close(self) -> None:
         """End the thread when its work is done."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _run(self, stage: Stage, work: Callable[[], Result]) -> Result:
+        def watched() -> Result:  # in the thread: it is counted, too, when nobody waits any more
+            with self.health.watch(stage):
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, watched)
 
     def _review(self, prompt: str, negative_prompt: str | None, safe_prompt: str | None) -> Detection:
         check_texts(self.safe.text, [prompt], safe_prompt)

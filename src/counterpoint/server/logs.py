@@ -24,8 +24,6 @@ FIELDS = frozenset(
     """request_id caller method route status seconds model n steps size seed batch prompt_hmac prompt_chars actions
     categories code stage error where host port models keys setting task replicas""".split()
 )
-CALLER_CHARS = 12
-"""Characters of a key's hash in the log."""
 
 _LOGGER = logging.getLogger(OWN)
 

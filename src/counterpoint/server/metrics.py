@@ -34,7 +34,10 @@ class Metrics:
         )
         self.refusals = Counter("counterpoint_refusals", "Requests refused.", ["stage"], registry=registry)
         self.failures = Counter(
-            "counterpoint_failures", "Draws that failed; nothing was returned.", ["model", "code"], registry=registry
+            "counterpoint_failures",
+            "Gates, checks, draws and marks that failed; nothing was returned.",
+            ["model", "code"],
+            registry=registry,
         )
         self.batch_pictures = Histogram(
             "counterpoint_batch_pictures", "Pictures drawn in one call.", ["model"], buckets=(1, 2, 4, 8, 16),

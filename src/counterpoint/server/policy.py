@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from counterpoint.interfaces import InvalidInput, OnUnsafe
 from counterpoint.levels import resolve_safety
 from counterpoint.provenance.files import FileFormat
+from counterpoint.provenance.marking import LEAST_QUALITY
 from counterpoint.provenance.watermark import SMALLEST_SIDE
 from counterpoint.server import picture_queue
 from counterpoint.server.config import Settings
@@ -21,6 +22,8 @@ SIDE_STEP = 16
 """Sides are multiples of this many pixels, as in OpenAI's interface; all supported models draw them."""
 
 DEFAULT_STRENGTH = 0.8
+DEFAULT_QUALITY = 90
+"""Of jpeg and webp."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,6 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
         raise InvalidInput("guidance_scale", request.guidance_scale, f"0..{operator.max_guidance_scale:g}")
     if request.seed is not None and request.seed > LARGEST_SEED - n + 1:
         raise InvalidInput("seed", request.seed, f"0..{LARGEST_SEED - n + 1}, as picture k has seed + k")
-    if request.output_compression is not None and request.output_format not in ("jpeg", "webp"):
-        raise InvalidInput("output_compression", request.output_compression, "left out, as png is lossless")
     partial_images = _partials(request, n)
     safe_prompt = _text("safety.safe_prompt", safety.safe_prompt, operator)
     return Plan(
@@ -88,7 +89,7 @@ def plan_of(request: ImageRequest, operator: Settings) -> Plan:
         asked_on_unsafe=safety.on_unsafe,
         blocks_prompt=_blocks(safety.on_unsafe_prompt, operator),
         file_format=request.output_format or "png",
-        quality=90 if request.output_compression is None else request.output_compression,
+        quality=_quality(request, operator),
         partial_images=partial_images,
     )
 
@@ -132,6 +133,18 @@ def _partials(request: ImageRequest, n: int) -> int | None:
     if n != 1:
         raise InvalidInput("n", n, "1 with stream: true")
     return request.partial_images or 0
+
+
+def _quality(request: ImageRequest, operator: Settings) -> int:
+    quality, file_format = request.output_compression, request.output_format or "png"
+    if quality is None:
+        return DEFAULT_QUALITY
+    if file_format == "png":
+        raise InvalidInput("output_compression", quality, "left out, as png is lossless")
+    if operator.watermark and quality < LEAST_QUALITY[file_format]:
+        allowed = f"{LEAST_QUALITY[file_format]}..100 for {file_format}, so that the invisible mark is found"
+        raise InvalidInput("output_compression", quality, allowed)
+    return quality
 
 
 def _model(name: str | None, operator: Settings) -> str:

@@ -6,7 +6,6 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from counterpoint.interfaces import InvalidInput
-from counterpoint.server.errors import ApiError
 from counterpoint.server.events import stream
 from counterpoint.server.fulfil import ClientGone, fulfil, while_wanted
 from counterpoint.server.logs import text_hash
@@ -52,8 +51,5 @@ async def _respond(service: Service, plan: Plan, request: Request) -> Response:
     except ClientGone:
         request.state.abandoned = True
         return Response(status_code=499)
-    except ApiError as error:
-        service.count_refusal(error)
-        raise
     request.state.log["actions"] = [entry["safety"]["action"] for entry in body["data"]]
     return JSONResponse(body)

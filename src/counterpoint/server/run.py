@@ -10,6 +10,7 @@ import uvicorn
 
 from counterpoint.server.app import create_app
 from counterpoint.server.config import Settings
+from counterpoint.server.head_deadline import TimedHeads
 from counterpoint.server.logs import configure_logging, log_event
 from counterpoint.server.service import Service
 
@@ -42,11 +43,12 @@ def make_server(settings: Settings, service: Service) -> uvicorn.Server:
             create_app(service),
             host=settings.host,
             port=settings.port,
-            http="h11",  # the other parser, taken where it is installed, bounds no header
+            http=TimedHeads,  # on h11: the other parser, taken where it is installed, bounds no header
             access_log=False,
             log_config=None,
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=settings.max_connections + 1,  # uvicorn refuses from this number on
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=settings.drain_seconds,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,

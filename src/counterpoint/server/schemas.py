@@ -10,7 +10,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from counterpoint.interfaces import OnUnsafe
 
@@ -34,12 +46,35 @@ def _readable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_readable)]
+KIND = "~"
+"""First letter of the names that a kind of input has in the place of an error; callers do not see them."""
 
 
 def _few(given: Any) -> Any:
+    if not isinstance(given, (str, list)):
+        raise ValueError(f"allowed: a text, or a list of 1..{MOST_INPUTS} texts or parts")
     if isinstance(given, list) and not 1 <= len(given) <= MOST_INPUTS:
         raise ValueError(f"allowed: 1..{MOST_INPUTS} parts")
     return given
+
+
+def _kind_of_input(given: Any) -> str:
+    """Return the kind of an input, so that an error is about this kind and not about all that there are."""
+    if not isinstance(given, list):
+        return f"{KIND}text"
+    return f"{KIND}parts" if any(isinstance(part, dict) for part in given) else f"{KIND}texts"
+
+
+def _kind_of_part(given: Any) -> str | None:
+    kind = given.get("type") if isinstance(given, dict) else None
+    return f"{KIND}{kind}" if kind in ("text", "image_url") else None
+
+
+def _dial(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(given)
+    except ValidationError:  # names float and str, one after the other
+        raise ValueError("allowed: off, low, medium, high, max, or a number 0..1") from None
 
 
 class _Body(BaseModel):
@@ -59,7 +94,7 @@ class _Body(BaseModel):
 class SafetyOptions(_Body):
     """How the safe stream works for this request; the caller can only tighten the operator's settings."""
 
-    safety: float | str | None = None
+    safety: Annotated[float | str | None, WrapValidator(_dial)] = None
     """The dial: off, low, medium, high, max, or 0..1."""
     safe_prompt: Text | None = None
     """What the safe stream draws."""
@@ -121,12 +156,24 @@ class ImagePart(_Body):
     image_url: ImageUrl
 
 
+Part = Annotated[
+    Annotated[TextPart, Tag(f"{KIND}text")] | Annotated[ImagePart, Tag(f"{KIND}image_url")],
+    Discriminator(
+        _kind_of_part,
+        custom_error_type="part",
+        custom_error_message="allowed: an object whose type is text or image_url",
+    ),
+]
+
+
 class ModerationRequest(_Body):
     """`POST /v1/moderations`."""
 
     input: Annotated[
-        Text | list[Text] | list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], BeforeValidator(_few)
-    ]
+        Annotated[Text, Tag(f"{KIND}text")] | Annotated[list[Text], Tag(f"{KIND}texts")]
+        | Annotated[list[Part], Tag(f"{KIND}parts")],
+        Discriminator(_kind_of_input), BeforeValidator(_few),
+    ]  # fmt: skip
     model: str | None = None
 
 

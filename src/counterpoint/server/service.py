@@ -6,17 +6,22 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from counterpoint.png import PictureRecord, prompt_sha256
 from counterpoint.provenance.marking import Marking
+from counterpoint.provenance.watermark import SMALLEST_SIDE
 from counterpoint.server import loading
 from counterpoint.server.config import Settings
 from counterpoint.server.errors import ApiError, unavailable
 from counterpoint.server.gate_thread import GateThread, reading_twin
+from counterpoint.server.health import Health
 from counterpoint.server.idempotency import KeptAnswers
 from counterpoint.server.metrics import Metrics
 from counterpoint.server.quota import Quota
 from counterpoint.server.worker import Worker
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from counterpoint.pipeline import SafePipeline
 
 Wrap = Callable[[Any, Settings], "SafePipeline"]
@@ -81,8 +86,9 @@ class Service:
         """Whether all models are loaded and draw."""
         return not self.is_stopping and set(self.states().values()) == {"ready"}
 
-    def count_refusal(self, error: ApiError) -> None:
-        """Count an answer that says "blocked"; others are not refusals."""
+    def note_error(self, error: ApiError, log: dict[str, Any]) -> None:
+        """Write into a request's log record why it has no picture, and count it where it says "blocked"."""
+        log.update(error.log_fields())
         if error.details is not None:
             self.metrics.refusals.labels(stage=error.details["moderation_stage"]).inc()
 
@@ -110,12 +116,20 @@ class Service:
         return self._gates[name]
 
     def _worker(self, name: str, place: str) -> Worker:
-        settings = self.settings
+        settings, health = self.settings, Health(name, self.metrics)
 
         def load() -> SafePipeline:
             pipe = self._load(place)
-            self._gates[name] = GateThread(self._wrap(reading_twin(pipe), settings))
+            self._gates[name] = GateThread(self._wrap(reading_twin(pipe), settings), health)
             return self._wrap(pipe, settings)
+
+        def try_rest(prompt: str, image: Image) -> None:
+            self._gates[name].try_out(prompt, image)
+            record = PictureRecord(
+                prompt_sha256=prompt_sha256(prompt), seed=0, steps=1, guidance_scale=1.0, scheduler="", model=name
+            )
+            marking = self.marking
+            marking.encode(image if marking.has_room(image) else image.resize((SMALLEST_SIDE,) * 2), record)
 
         return Worker(
             name,
@@ -124,4 +138,6 @@ class Service:
             max_batch=settings.max_batch,
             batch_wait=settings.batch_wait_ms / 1000,
             metrics=self.metrics,
+            health=health,
+            try_rest=try_rest,
         )

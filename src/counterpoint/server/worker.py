@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal
 from counterpoint.interfaces import ForbiddenPrompt, InvalidInput
 from counterpoint.server.drawing import draw
 from counterpoint.server.editing import editors
-from counterpoint.server.errors import from_exception
+from counterpoint.server.health import Health
 from counterpoint.server.logs import log_event, log_failure
 from counterpoint.server.metrics import Metrics
 from counterpoint.server.picture_queue import Order, PictureQueue, QueueClosed, Settings, Task
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from counterpoint.pipeline import SafePipeline
 
-MOST_FAILURES = 3
-"""Failures in a row after which the worker is not ready until a trial picture succeeds."""
 TRIAL_SECONDS = 5.0
 TRIAL_PROMPT = "a house on a hill"
 
@@ -40,6 +40,8 @@ class Worker:
         max_batch: Most pictures of one call.
         batch_wait: Seconds that a batch which is not full waits for company.
         metrics: Where to count.
+        health: Where failures are counted, of other stages, too.
+        try_rest: Takes the trial's prompt and picture through what else an answer passes; raises what fails.
     """
 
     def __init__(
@@ -51,15 +53,17 @@ class Worker:
         max_batch: int,
         batch_wait: float,
         metrics: Metrics,
+        health: Health,
+        try_rest: Callable[[str, Image], None],
     ) -> None:
-        self.model, self.metrics = model, metrics
+        self.model, self.metrics, self.health = model, metrics, health
         self.queue = PictureQueue(max_queue)
         self.safe: SafePipeline | None = None
         self._editors: dict[Task, SafePipeline] = {}
         self.seconds_per_picture = 1.0
         """Smoothed; for `Retry-After`."""
         self._load, self._max_batch, self._batch_wait = load, max_batch, batch_wait
-        self._failures = 0
+        self._try_rest = try_rest
         self._broken = False
         self._thread = threading.Thread(target=self._run, name=f"worker-{model}", daemon=True)
         metrics.watch_queue(model, lambda: len(self.queue))
@@ -73,7 +77,7 @@ class Worker:
             return "stopped"
         if self.safe is None:
             return "loading"
-        return "failing" if self._failures >= MOST_FAILURES else "ready"
+        return "failing" if self.health.is_failing else "ready"
 
     def guard(self, task: Task) -> SafePipeline | None:
         """Return the pipeline for a task; None where the model cannot do it, or is not loaded."""
@@ -113,23 +117,24 @@ class Worker:
             batch = [order for order in batch if order.result.set_running_or_notify_cancel()]
             if batch:
                 self._draw(batch)
-            elif self._failures >= MOST_FAILURES:
+            elif self.health.is_failing:
                 self._recover()
 
     def _try(self, safe: SafePipeline) -> None:
-        """Draw one small picture: the gate, the pipeline and the checks all run once."""
+        """Draw one picture in one step, and take it on: each stage of an answer runs once."""
         settings = Settings(
             steps=1, guidance_scale=None, size=None, safety=1.0, safe_prompt=None, on_unsafe="flag",
             has_negative_prompt=False,
         )  # fmt: skip
         order = Order(prompt=TRIAL_PROMPT, negative_prompt=None, seed=0, settings=settings, abandoned=threading.Event())
-        draw(safe, [order], lambda: None)
+        ((image, _),) = draw(safe, [order], lambda: None)
+        self._try_rest(TRIAL_PROMPT, image)
 
     def _recover(self) -> None:
         assert self.safe is not None
         try:
             self._try(self.safe)
-            self._failures = 0
+            self.health.reset()
         except Exception as error:
             log_failure("trial_failed", error, model=self.model)
 
@@ -148,7 +153,7 @@ class Worker:
                 return
             self._fail(batch, error)
             return
-        self._failures = 0
+        self.health.succeeded("draw")
         seconds = (time.perf_counter() - started) / len(batch)
         self.seconds_per_picture = 0.8 * self.seconds_per_picture + 0.2 * seconds
         self.metrics.batch_pictures.labels(model=self.model).observe(len(batch))
@@ -160,8 +165,7 @@ class Worker:
 
     def _fail(self, batch: Sequence[Order], error: Exception) -> None:
         if not isinstance(error, (Abandoned, InvalidInput, ForbiddenPrompt)):
-            self._failures += 1
-            self.metrics.failures.labels(model=self.model, code=from_exception(error).code).inc()
+            self.health.failed("draw", error)
             log_failure("draw_failed", error, model=self.model, batch=len(batch))
         for order in batch:
             # The traceback would keep the call's tensors alive until the answer is sent.

@@ -19,6 +19,7 @@ from counterpoint.bench.server import (
     batching,
     disconnects,
     faults,
+    inputs,
     load,
     overload,
     planted,
@@ -64,6 +65,10 @@ PARTS = {
     "faults": Part(
         title="Faults inside the server", about=faults.NOTES, measure=faults.measure, count=10_000,
         counted="injections",
+    ),
+    "inputs": Part(
+        title="Wrong requests, pictures and names", about=inputs.NOTES, measure=inputs.measure, count=inputs.FULL,
+        counted="bad requests, all others in proportion",
     ),
     "batching": Part(
         title="Requests drawn together", about=batching.NOTES, measure=batching.measure, count=64,
