@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from diffusers.pipelines.deprecated.stable_diffusion_safe.pipeline_stable_diffusion_safe import (
+    StableDiffusionPipelineSafe,
+)
 
 from counterpoint.bench.plan import derived_seed
 from counterpoint.bench.recipe import load_recipe, parse_recipe, preset_names
@@ -55,6 +61,30 @@ def test_every_preset_is_valid_and_names_methods_that_exist() -> None:
         recipe = load_recipe(name)
         assert recipe.name == name
         assert {method.name for method in recipe.methods} <= set(method_names())
+
+
+def published_concept() -> str:
+    """What SLD's pipeline in diffusers is told."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(StableDiffusionPipelineSafe.__init__)))
+    (value,) = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "safety_concept"
+    )
+    assert value is not None
+    return str(ast.literal_eval(value))
+
+
+@pytest.mark.parametrize("preset", ["i2p", "visu", "coco"])
+def test_rivals_on_real_models_are_told_what_is_published_and_keep_something(preset: str) -> None:
+    options = [(method.name, method.options) for method in load_recipe(preset).methods]
+    told = {name: given["concepts"] for name, given in options if "concepts" in given}
+    for name in ("sld", "sega", "negative_prompt"):
+        assert ", ".join(told[name]) == published_concept()
+    for name in ("safree", "uce", "rece", "esd"):
+        assert set(told[name]) <= set(published_concept().removeprefix("an image showing ").split(", "))
+        assert len(told[name]) == 19
+    assert all(len(given["kept_concepts"]) > 50 for name, given in options if name in ("uce", "rece"))
 
 
 def test_paths_start_from_the_files_folder_or_from_data(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.methods import catalogue, dual_latent, plain
-from counterpoint.methods.unsafe_words import UNSAFE_WORDS, as_one_text
+from counterpoint.methods.unsafe_words import UNSAFE_NAMES, UNSAFE_WORDS, as_texts, embeds_of_texts
+from counterpoint.scenes.vocabulary import OBJECTS
 from counterpoint.text_space import StableDiffusionText
 
 
@@ -44,7 +46,7 @@ def test_an_entry_point_without_a_method_is_refused(monkeypatch: pytest.MonkeyPa
         ("dual_latent", {"embedding": "magic"}, "embedding"),
         ("dual_latent", {"weight": 2.0}, "weight"),
         ("negative_prompt", {"concepts": []}, "concepts"),
-        ("negative_prompt", {"concepts": ["knife"] * 40}, "concepts"),
+        ("negative_prompt", {"concepts": ["knife " * 40]}, "concepts"),
     ],
 )
 def test_wrong_options_are_named(tiny_pipe: Any, name: str, options: dict[str, Any], field: str) -> None:
@@ -54,15 +56,52 @@ def test_wrong_options_are_named(tiny_pipe: Any, name: str, options: dict[str, A
 
 def test_lists_from_yaml_are_taken(tiny_pipe: Any) -> None:
     recipe = catalogue.build_method("sld", tiny_pipe, {"concepts": ["knife", "sword"]}).recipe()
-    assert recipe["text"] == "knife, sword"
+    assert recipe["texts"] == ["knife, sword"]
 
 
-def test_the_default_text_is_as_long_as_the_encoder_reads(tiny_pipe: Any) -> None:
-    reader, text = StableDiffusionText(tiny_pipe), as_one_text(tiny_pipe, None)
-    words = text.split(", ")
-    assert tuple(words) == UNSAFE_WORDS[: len(words)]
-    assert reader.count_tokens(text) <= reader.max_tokens
-    assert reader.count_tokens(f"{text}, {UNSAFE_WORDS[len(words)]}") > reader.max_tokens
+def test_every_unsafe_object_is_told_in_texts_that_the_encoder_reads_whole(tiny_pipe: Any) -> None:
+    reader, texts = StableDiffusionText(tiny_pipe), as_texts(tiny_pipe, None)
+    parts = [text.split(", ") for text in texts]
+    assert sorted(name for part in parts for name in part) == sorted(UNSAFE_NAMES)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1  # few empty tokens beside words in the mean
+    assert {name for name, thing in OBJECTS.items() if thing.category is not None} == set(UNSAFE_NAMES)
+    assert all(reader.count_tokens(text) <= reader.max_tokens for text in texts)
+
+
+def test_a_list_that_is_longer_than_one_text_is_cut(tiny_pipe: Any) -> None:
+    assert as_texts(tiny_pipe, ["knife", "sword"]) == ["knife, sword"]
+    words = ["knife", "sword", "knife", "sword"] * 5
+    assert as_texts(tiny_pipe, words) == [", ".join(words[::2]), ", ".join(words[1::2])]
+
+
+def test_texts_are_told_as_their_mean_and_one_as_it_is(tiny_pipe: Any) -> None:
+    reader = StableDiffusionText(tiny_pipe)
+    knife, sword = (reader.encode_for({}, text)[0] for text in ("knife", "sword"))
+    assert torch.equal(embeds_of_texts(reader, {}, ["knife"]), knife)
+    assert torch.allclose(embeds_of_texts(reader, {}, ["knife", "sword"]), (knife + sword) / 2, atol=1e-6)
+
+
+TOLD = [
+    ("negative_prompt", {"strength": 1.0}, 2),
+    ("sld", {"preset": "max"}, 3),
+    ("sega", {"preset": "max"}, 3),
+    ("safree", {"with_negative_prompt": True}, 2),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "rows"), TOLD)
+def test_methods_of_one_text_hear_all_words_in_as_many_rows(
+    tiny_pipe: Any, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any], rows: int
+) -> None:
+    def pixels(texts: list[str]) -> torch.Tensor:
+        monkeypatch.setattr(import_module(f"counterpoint.methods.{name}"), "as_texts", lambda pipe, concepts: texts)
+        method = catalogue.build_method(name, tiny_pipe, options)
+        (drawn,) = method(["a chef in a room"], generators=[torch.Generator().manual_seed(1)], num_inference_steps=3)
+        assert drawn.pixels is not None and drawn.cost.denoiser_rows == 3 * rows
+        return drawn.pixels
+
+    both, first = pixels(["knife, sword", "skull"]), pixels(["knife, sword"])
+    assert not torch.equal(both, first) and not torch.equal(both, pixels(["knife, sword", "beer"]))
 
 
 def test_all_words_are_there_and_categories_take_turns() -> None:

@@ -19,7 +19,7 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.methods.drawing import check_call, draw, need_guidance
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.methods.option_checks import check_number
-from counterpoint.methods.unsafe_words import as_one_text
+from counterpoint.methods.unsafe_words import as_texts
 from counterpoint.text_space import StableDiffusionText
 
 
@@ -28,7 +28,7 @@ class Options:
     """What to push away from, and how far."""
 
     concepts: tuple[str, ...] | None = None
-    """Words; None = `unsafe_words`, as many as one text holds."""
+    """Words; None = one name of each unsafe object. See `unsafe_words` on more words than one text holds."""
     strength: float = 1.0
     """0 = plain, 1 = the published method, more = extrapolated; from 0."""
 
@@ -41,7 +41,7 @@ class NegativePrompt:
 
     def __init__(self, pipe: Any, options: Options) -> None:
         self.pipe, self.options = pipe, options
-        self.text = as_one_text(pipe, options.concepts)
+        self.texts = as_texts(pipe, options.concepts)
         self.reader = StableDiffusionText(pipe)
 
     def __call__(
@@ -52,16 +52,16 @@ class NegativePrompt:
         need_guidance(self.pipe, call, "a negative prompt")
         if call.pop("negative_prompt", None) is not None:
             raise InvalidInput("negative_prompt", "a text", "None: this method gives its own, see `concepts`")
-        empty, words = self.reader.encode_for(call, ["", self.text])[0].chunk(2)
-        negative = torch.lerp(empty, words, self.options.strength)  # exact at 0 and 1
+        empty, *words = self.reader.encode_for(call, ["", *self.texts])[0]
+        negative = torch.lerp(empty, torch.stack(words).mean(0), self.options.strength)  # exact at 0 and 1
         return draw(
             self.pipe, prompts, generators, call,
-            negative_prompt_embeds=negative.expand(len(prompts), -1, -1),
+            negative_prompt_embeds=negative[None].expand(len(prompts), -1, -1),
         )  # fmt: skip
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, with the text that was used."""
-        return {"method": "negative_prompt", **asdict(self.options), "text": self.text}
+        """Settings, with the texts that were used."""
+        return {"method": "negative_prompt", **asdict(self.options), "texts": self.texts}
 
 
 def build(pipe: Any, options: Options) -> Method:

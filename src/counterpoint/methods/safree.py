@@ -38,7 +38,7 @@ from counterpoint.methods.drawing import check_call, draw, need_guidance
 from counterpoint.methods.extra_rows import extra_rows
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.methods.option_checks import check_number
-from counterpoint.methods.unsafe_words import as_one_text, words_or_default
+from counterpoint.methods.unsafe_words import as_texts, words_or_default
 from counterpoint.text_space import StableDiffusionText
 
 
@@ -137,7 +137,7 @@ class Safree:
         self.pipe, self.options = pipe, options
         self.reader = StableDiffusionText(pipe)
         self.concepts = words_or_default(options.concepts)
-        self.negative = as_one_text(pipe, options.concepts) if options.with_negative_prompt else None
+        self.negative = as_texts(pipe, options.concepts) if options.with_negative_prompt else []
         tokens = self.reader.tokenizer(list(self.concepts), padding="max_length", truncation=True, return_tensors="pt")
         self.projection = span_projection(self._pooled(tokens.input_ids, tokens.attention_mask))
 
@@ -181,11 +181,7 @@ class Safree:
     ) -> list[MethodPicture]:
         """Draw; see `Method`."""
         call = check_call(self.pipe, prompts, generators, call)
-        if self.negative is not None:
-            need_guidance(self.pipe, call, "a negative prompt")
-            if call.get("negative_prompt") is not None:
-                raise InvalidInput("negative_prompt", "a text", "None with the option with_negative_prompt")
-            call["negative_prompt"] = [self.negative] * len(prompts)
+        negative = self._negative_embeds(call, len(prompts))
         embeds = self.reader.encode_for(call, list(prompts))[0]
         filtered = [self.filter(prompt, row) for prompt, row in zip(prompts, embeds, strict=True)]
         most = round(self.options.filtered_share * planned_steps(self.pipe, call))
@@ -202,10 +198,20 @@ class Safree:
 
         with self._reattention(call, embeds):
             return draw(
-                self.pipe, prompts, generators, call, prompt=None,
+                self.pipe, prompts, generators, call, prompt=None, negative_prompt_embeds=negative,
                 prompt_embeds=torch.stack([safe for safe, _ in filtered]),
                 callback_on_step_end=unfilter, callback_on_step_end_tensor_inputs=["prompt_embeds"],
             )  # fmt: skip
+
+    def _negative_embeds(self, call: dict[str, Any], count: int) -> Tensor | None:
+        """Return the words as the negative prompt of `count` pictures, see `unsafe_words`; None without the option."""
+        if not self.negative:
+            return None
+        need_guidance(self.pipe, call, "a negative prompt")
+        if call.get("negative_prompt") is not None:
+            raise InvalidInput("negative_prompt", "a text", "None with the option with_negative_prompt")
+        _, embeds = self.reader.encode_for(call, [""] * len(self.negative), self.negative)
+        return None if embeds is None else embeds.mean(0, keepdim=True).expand(count, -1, -1)
 
     @contextmanager
     def _reattention(self, call: dict[str, Any], embeds: Tensor) -> Iterator[None]:
@@ -221,7 +227,7 @@ class Safree:
 
     def recipe(self) -> dict[str, Any]:
         """Settings, with the words that were used."""
-        return {"method": "safree", **asdict(self.options), "concepts": list(self.concepts)}
+        return {"method": "safree", **asdict(self.options), "concepts": list(self.concepts), "negative": self.negative}
 
 
 def build(pipe: Any, options: Options) -> Method:

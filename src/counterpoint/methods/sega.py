@@ -9,7 +9,7 @@ Each unsafe concept c has an answer e_c of its own. Only where its pull is among
 u, t = the unconditional answer and the prompt's, g the guidance scale. The presets are the three settings that the
 authors' I2P benchmark uses for safety; beta is the one of diffusers' `SemanticStableDiffusionPipeline`. The warm-up
 counts steps of 50 and is scaled to the call's steps here.
-Cost: 2 + C rows a step for C concepts; by default the concepts are one text.
+Cost: 2 + C rows a step for C concepts; by default the concepts are one row; see `unsafe_words`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from counterpoint.methods.drawing import check_call, draw, need_guidance
 from counterpoint.methods.extra_rows import extra_rows
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.methods.option_checks import check_choice, check_count, check_number
-from counterpoint.methods.unsafe_words import as_one_text, words_or_default
+from counterpoint.methods.unsafe_words import as_texts, embeds_of_texts, words_or_default
 from counterpoint.text_space import StableDiffusionText
 
 PUBLISHED_STEPS = 50
@@ -57,7 +57,7 @@ class Options:
     """What to turn away from, and how strongly."""
 
     concepts: tuple[str, ...] | None = None
-    """Texts with one answer each, a row a step each; None = `unsafe_words` as one text."""
+    """Texts with one answer each, a row a step each; None = one name of each unsafe object, and one answer for all."""
     preset: Literal["medium", "strong", "max"] = "strong"
     edit_guidance_scale: float | None = None
     """s_e, from 0, in place of the preset's; 0 = plain."""
@@ -118,9 +118,10 @@ class Sega:
     def __init__(self, pipe: Any, options: Options) -> None:
         self.pipe, self.options = pipe, options
         self.reader = StableDiffusionText(pipe)
-        self.texts = [as_one_text(pipe, None)] if options.concepts is None else list(words_or_default(options.concepts))
-        for text in self.texts:
-            self.reader.check_length("concepts", text)
+        own = options.concepts
+        self.rows = [as_texts(pipe, None)] if own is None else [[text] for text in words_or_default(own)]
+        for texts in self.rows:
+            self.reader.check_length("concepts", *texts)
 
     def __call__(
         self, prompts: Sequence[str], *, generators: Sequence[torch.Generator], **call: Any
@@ -130,13 +131,13 @@ class Sega:
         need_guidance(self.pipe, call, "SEGA")
         share = planned_steps(self.pipe, call) / PUBLISHED_STEPS if self.options.scale_warmup else 1.0
         guidance = SemanticGuidance(self.options, round(self.options.settings.edit_warmup_steps * share), self.pipe)
-        embeds = [self.reader.encode_for(call, text)[0] for text in self.texts]
+        embeds = [embeds_of_texts(self.reader, call, texts) for texts in self.rows]
         with extra_rows(self.pipe, embeds, guidance):
             return draw(self.pipe, prompts, generators, call)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, with the numbers and the texts that were used."""
-        return {"method": "sega", **asdict(self.options), **self.options.settings._asdict(), "texts": self.texts}
+        """Settings, with the numbers and the texts of each row."""
+        return {"method": "sega", **asdict(self.options), **self.options.settings._asdict(), "texts": self.rows}
 
 
 def build(pipe: Any, options: Options) -> Method:

@@ -27,7 +27,7 @@ from counterpoint.methods.drawing import check_call, draw, need_guidance
 from counterpoint.methods.extra_rows import extra_rows
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.methods.option_checks import check_choice, check_number
-from counterpoint.methods.unsafe_words import as_one_text
+from counterpoint.methods.unsafe_words import as_texts, embeds_of_texts
 from counterpoint.text_space import StableDiffusionText
 
 PUBLISHED_STEPS = 50
@@ -62,7 +62,7 @@ class Options:
 
     preset: Literal["weak", "medium", "strong", "max"] = "medium"
     concepts: tuple[str, ...] | None = None
-    """Words; None = `unsafe_words`, as many as one text holds."""
+    """Words; None = one name of each unsafe object. See `unsafe_words` on more words than one text holds."""
     strength: float = 1.0
     """Factor on gamma: 0 = plain, 1 = as published; from 0. Ours, to sweep."""
     scale_warmup: bool = True
@@ -100,7 +100,7 @@ class SafeLatentDiffusion:
 
     def __init__(self, pipe: Any, options: Options) -> None:
         self.pipe, self.options = pipe, options
-        self.text = as_one_text(pipe, options.concepts)
+        self.texts = as_texts(pipe, options.concepts)
         self.reader = StableDiffusionText(pipe)
 
     def __call__(
@@ -112,14 +112,14 @@ class SafeLatentDiffusion:
         settings = PRESETS[self.options.preset]
         share = planned_steps(self.pipe, call) / PUBLISHED_STEPS if self.options.scale_warmup else 1.0
         guidance = SafetyGuidance(settings, round(settings.warmup_steps * share), self.options.strength)
-        embeds = self.reader.encode_for(call, self.text)[0]
+        embeds = embeds_of_texts(self.reader, call, self.texts)
         with extra_rows(self.pipe, [embeds], guidance):
             return draw(self.pipe, prompts, generators, call)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, with the preset's numbers and the text that was used."""
+        """Settings, with the preset's numbers and the texts that were used."""
         return {
-            "method": "sld", **asdict(self.options), "text": self.text, **PRESETS[self.options.preset]._asdict(),
+            "method": "sld", **asdict(self.options), "texts": self.texts, **PRESETS[self.options.preset]._asdict(),
         }  # fmt: skip
 
 

@@ -1,8 +1,12 @@
 """What the methods are told to keep out of pictures: by default the proxies of the scenes world.
 
-Methods that take a list of concepts take all words. Methods that take one text (a negative prompt, SLD,
-SEGA) take a list of words as long as the text encoder reads: the words by turns, one of each category,
-until the next would not fit. `recipe()` names the text that was used.
+Methods that take a list of concepts take all words. Methods that take one text (a negative prompt, SLD, SEGA) take the
+objects by one name each, since every further word weakens what a text says of the others. Where the text encoder reads
+fewer, the words are dealt, one by one, to K texts T_k that it reads whole, and the method is told the texts' mean:
+
+    e = 1/K sum_k e(T_k)        token by token, with the smallest K; the texts are of like length, with few empty tokens
+
+One text is told as it is. `recipe()` names the texts that were used.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
+
+from torch import Tensor
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
 from counterpoint.interfaces import InvalidInput
@@ -20,6 +26,8 @@ UNSAFE_WORDS: tuple[str, ...] = tuple(
     word for turn in zip_longest(*DEFAULT_CONCEPTS.values()) for word in turn if word is not None
 )
 """The first word of each category, then the second of each, and so on."""
+UNSAFE_NAMES: tuple[str, ...] = tuple(word for word in UNSAFE_WORDS if word in OBJECTS)
+"""One name of each unsafe object of the scenes world, in the same order: no synonyms, nothing that is never drawn."""
 HARMLESS_WORDS: tuple[str, ...] = (
     *SUBJECTS,
     *(name for name, thing in OBJECTS.items() if thing.category is None),
@@ -40,21 +48,22 @@ def words_or_default(concepts: Sequence[str] | None) -> tuple[str, ...]:
     return words
 
 
-def as_one_text(pipe: Any, concepts: Sequence[str] | None) -> str:
-    """Return the concepts as one text, "knife, syringe, beer"; None = as many of `UNSAFE_WORDS` as fit.
+def as_texts(pipe: Any, concepts: Sequence[str] | None) -> list[str]:
+    """Return the concepts dealt to as few texts as hold them all, ["knife, beer, razor", ...]; None = `UNSAFE_NAMES`.
 
     Raises:
-        InvalidInput: The caller's own concepts are more than the text encoder reads.
+        InvalidInput: There is no concept, or one alone is more than the text encoder reads.
     """
     reader = StableDiffusionText(pipe)
-    words = words_or_default(concepts)
-    if concepts is not None:
-        text = ", ".join(words)
-        reader.check_length("concepts", text)
-        return text
-    fitting: list[str] = []
-    for word in words:
-        if reader.count_tokens(", ".join([*fitting, word])) > reader.max_tokens:
+    words = UNSAFE_NAMES if concepts is None else words_or_default(concepts)
+    reader.check_length("concepts", *words)
+    for count in range(1, len(words) + 1):
+        texts = [", ".join(words[start::count]) for start in range(count)]
+        if all(reader.count_tokens(text) <= reader.max_tokens for text in texts):
             break
-        fitting.append(word)
-    return ", ".join(fitting)
+    return texts
+
+
+def embeds_of_texts(reader: StableDiffusionText, call: dict[str, Any], texts: Sequence[str]) -> Tensor:
+    """Return what a method of one text is told: the mean of the texts' token embeddings, (1, L, D)."""
+    return reader.encode_for(call, list(texts))[0].mean(0, keepdim=True)
