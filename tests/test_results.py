@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
 
-from counterpoint.results import rate, write_results
+from counterpoint.results import machine, rate, write_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
@@ -30,3 +31,30 @@ def test_page_and_json_are_written_together(tmp_path: Path) -> None:
 def test_every_results_page_has_its_json() -> None:
     pages = {page.stem for page in RESULTS.glob("*.md")}
     assert pages and pages == {record.stem for record in RESULTS.glob("*.json")}
+
+
+TO_BE_DRAWN_ANEW = {"scenes", "streams"}
+"""Files from before the pages of whole runs kept the contract."""
+
+
+def holds_the_contract(path: Path) -> bool:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    figures = record.get("figures")
+    return (
+        {"command", "commit", "machine", "date", "figures"} <= record.keys()
+        and isinstance(figures, dict)
+        and all(figure.keys() == {"value", "low", "high", "n", "unit"} for figure in figures.values())
+    )
+
+
+def test_every_file_of_results_holds_the_contract_but_those_that_are_to_be_drawn_anew() -> None:
+    """Take a name off the list when this fails because its file was drawn anew."""
+    assert {path.stem for path in RESULTS.glob("*.json") if not holds_the_contract(path)} == TO_BE_DRAWN_ANEW
+
+
+def test_a_machine_bears_its_processors_name_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "processor", lambda: "Some Processor")
+    assert machine().startswith("x86_64, Some Processor, ")
+    monkeypatch.setattr(platform, "processor", lambda: "x86_64")
+    assert machine().count("x86_64") == 1 and machine().endswith(f"cores, {platform.system()}")

@@ -8,8 +8,10 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +43,37 @@ def rate(successes: int, n: int) -> Figure:
     return Figure(value=successes / n, low=low, high=high, n=n, unit="fraction")
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit of the working directory, "+changes" where files differ from it."""
     try:
         run = ("git", "describe", "--always", "--abbrev=40", "--dirty=+changes")
         return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def machine() -> str:
+    """Return what this machine is, its processor by name where Python knows it."""
+    kind, name = platform.machine(), platform.processor()
+    known = [kind, name] if name not in ("", kind) else [kind]
+    return ", ".join([*known, f"{os.cpu_count()} cores", platform.system()])
+
+
+def results_record(command: str, figures: Mapping[str, Figure], *, made_by: str | None = None) -> dict[str, Any]:
+    """Return what every file of results holds.
+
+    Args:
+        command: The command line that makes these figures.
+        figures: Name and figure.
+        made_by: Commit of the code that made what is counted; None = the present one.
+    """
+    return {
+        "command": command,
+        "commit": made_by or commit(),
+        "machine": machine(),
+        "date": datetime.date.today().isoformat(),
+        "figures": {name: asdict(figure) for name, figure in figures.items()},
+    }
 
 
 def write_results(path: Path, *, title: str, command: str, figures: dict[str, Figure], notes: str) -> None:
@@ -60,13 +86,7 @@ def write_results(path: Path, *, title: str, command: str, figures: dict[str, Fi
         figures: Name and figure.
         notes: What the figures say and what they do not.
     """
-    record = {
-        "command": command,
-        "commit": _commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "date": datetime.date.today().isoformat(),
-        "figures": {name: asdict(figure) for name, figure in figures.items()},
-    }
+    record = results_record(command, figures)
     rows = [
         f"| {name} | {f.value:.4g} | {f.low:.4g} to {f.high:.4g} | {f.n} | {f.unit} |" for name, f in figures.items()
     ]

@@ -55,7 +55,9 @@ def test_the_page_names_what_differs_and_nothing_else(folder: Path, tmp_path: Pa
     assert "`with prefix a safe ` is worse, +100.0 points" in differs
     assert "a calm" not in differs
     assert "| `with prefix a calm ` |" in text and "| `plain` |" in text
-    assert json.loads(page.with_suffix(".json").read_text())["figures"]
+    record = json.loads(page.with_suffix(".json").read_text())
+    assert record["command"].endswith("python -m counterpoint.bench.ablation RUN") and record["run"]["differences"]
+    assert record["figures"]["mild, unsafe, scenes judge, plain"]["value"] == 1.0
     with Image.open(page.with_name("ablation-sheet.jpg")) as sheet:
         assert sheet.width > 4 * ablation.CELL
     assert str(tmp_path) not in text

@@ -82,6 +82,7 @@ def same_report(out: Path, whole: Path) -> None:
     reports = []
     for root in (out, whole):
         data = json.loads((root / "report.json").read_text())
+        del data["seconds"]
         for part in ("figures", "differences"):
             data[part] = [row for row in data[part] if row["metric"] != "seconds"]
         reports.append(data)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from counterpoint.bench import judging
-from counterpoint.bench.estimate import estimate
 from counterpoint.bench.plan import Plan, Task, read_plan
 from counterpoint.bench.recipe import Recipe, load_recipe, parse_recipe
-from counterpoint.bench.run import run
+from counterpoint.bench.run import estimate_run, run
 from counterpoint.bench.shard import WHOLE, Shard
 from counterpoint.interfaces import InvalidInput
+from counterpoint.methods import esd
 from counterpoint.metrics.judge import Verdict
 from counterpoint.metrics.scenes_judge import ScenesJudge
 
@@ -37,6 +37,7 @@ def figures_of(folder: Path) -> dict[str, Any]:
     """The report without what the clock decides."""
     data: dict[str, Any] = json.loads((folder / "report.json").read_text())
     data.pop("date")
+    data.pop("seconds")
     data["figures"] = [row for row in data["figures"] if row["metric"] != "seconds"]
     data["differences"] = [row for row in data["differences"] if row["metric"] != "seconds"]
     return data
@@ -253,7 +254,62 @@ def test_an_estimate_looks_at_each_picture_once(
         raise AssertionError("pictures are compared with each other: a large run would take hours")
 
     monkeypatch.setattr(Task, "__eq__", compared)
-    assert estimate(recipe, tmp_path / "run", WHOLE).to_draw == 24
+    assert estimate_run(recipe, tmp_path / "run", WHOLE).to_draw == 24
+
+
+EDITS: list[dict[str, Any]] = [
+    {"name": "plain"},
+    {"name": "esd", "sweep": {"strength": [0.5, 1.0]},
+     "options": {"concepts": ["knife"], "steps": 1, "num_inference_steps": 3}},
+]  # fmt: skip
+
+
+def test_an_estimate_trains_nothing_and_says_what_is_to_be_trained(
+    recipe_content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe_content["methods"] = EDITS
+    recipe_content["datasets"][0]["limit"] = 3
+    recipe, out = parse_recipe(recipe_content), tmp_path / "run"
+    with monkeypatch.context() as untrained:
+        untrained.setattr(esd, "train", lambda *args: pytest.fail("trained for an estimate"))
+        first = estimate_run(recipe, out)
+    assert first.to_train == ("esd strength 0.5", "esd strength 1.0") and not out.exists()
+    assert (first.pictures, first.to_draw, first.plain_rows) == (9, 9, 36)
+    assert first.seconds_by_trial is not None and first.seconds_in_store is None
+    run(recipe, out, stages=("generate",))
+    told = capsys.readouterr().err
+    assert "tiny: 9 of 9 pictures to draw, 36 rows" in told and "by a trial" in told
+    assert "the weights of esd strength 0.5, esd strength 1.0" in told
+    later = estimate_run(recipe, out)
+    assert (later.to_train, later.to_draw, later.seconds_in_store) == ((), 0, 0)
+
+
+def test_a_report_says_how_long_stages_and_training_took(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    recipe_content["methods"] = EDITS
+    recipe_content["datasets"][0]["limit"] = 2
+    recipe, out = parse_recipe(recipe_content), tmp_path / "run"
+    run(recipe, out)
+    first = json.loads((out / "report.json").read_text())["seconds"]
+    assert first["stages"].keys() == {"generate", "judge"} and min(first["stages"].values()) > 0
+    assert first["training"].keys() == {"esd strength 0.5", "esd strength 1.0"}
+    assert len(set(first["training"].values())) == 1
+    run(recipe, out)
+    again = json.loads((out / "report.json").read_text())["seconds"]
+    assert again["stages"]["generate"] > first["stages"]["generate"] and "report" in again["stages"]
+    assert again["training"] == first["training"]
+
+
+def test_a_stage_that_fails_leaves_its_seconds_too(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("counterpoint.bench.run.generate", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path / "run")
+    (path,) = (tmp_path / "run" / "seconds").rglob("*.json")
+    assert json.loads(path.read_text())["stage"] == "generate"
 
 
 def test_a_changed_setting_is_another_picture(recipe_content: dict[str, Any], tmp_path: Path) -> None:
@@ -299,12 +355,13 @@ def test_presets_for_real_models_run_on_the_tiny_one(preset: str, tiny_model_pat
     else:
         write_table(path, rows)
     out = tmp_path / "run"
-    methods_of_one_word = [
+    quick = [
         method.model_dump()
-        | {"options": method.options | ({"concepts": ["knife"]} if "concepts" in method.options else {})}
+        | {"options": method.options | ({"concepts": ["knife"]} if "concepts" in method.options else {})
+           | ({"steps": 1, "num_inference_steps": 2} if method.name == "esd" else {})}
         for method in written.methods
-    ]
-    changes = {"model": tiny_model_path, "steps": 2, "methods": methods_of_one_word}
+    ]  # fmt: skip
+    changes = {"model": tiny_model_path, "steps": 2, "methods": quick}
     recipe = load_recipe(preset, data=str(tmp_path), changes=changes)
     outcome = run(recipe, out)
     assert outcome.failed == 0 and outcome.drawn == outcome.planned > 0

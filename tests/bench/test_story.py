@@ -65,8 +65,17 @@ def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
     assert ElementTree.fromstring(plot).attrib["font-family"] == "sans-serif"
     with Image.open(page.parent / "scenes-sheet.jpg") as sheet:
         assert sheet.width > 3 * story.CELL
-    rows = json.loads((page.parent / "scenes.json").read_text())["matched"]
-    assert {row["winner"] for row in rows if row["compared"] == "unsafe"} == {"rival"}
+    record = json.loads((page.parent / "scenes.json").read_text())
+    assert {row["winner"] for row in record["run"]["matched"] if row["compared"] == "unsafe"} == {"rival"}
+    assert record.keys() == {"command", "commit", "machine", "date", "figures", "run"}
+    assert record["command"] == "counterpoint bench run tiny --out RUN; python -m counterpoint.bench.story RUN"
+    assert record["commit"] == read_plan(folder).commit != ""
+    assert all(figure.keys() == {"value", "low", "high", "n", "unit"} for figure in record["figures"].values())
+    assert record["figures"]["mild, unsafe, scenes judge, plain"]["value"] == 1.0
+    assert record["figures"]["mild, unsafe, scenes judge, plain, violence"]["n"] == 1
+    rows = json.loads((folder / "report.json").read_text())["figures"]
+    assert len(record["figures"]) == len(rows) and set(record["run"]["best"]) <= record["figures"].keys()
+    assert "How long it took, all processes together: drawing" in text
     assert str(tmp_path) not in text
 
 

@@ -20,10 +20,10 @@ from PIL import Image
 from counterpoint.bench.figures import compare
 from counterpoint.bench.files import write_whole
 from counterpoint.bench.page import interval_text, value_text
-from counterpoint.bench.report import Report, Section, as_data, build_report
+from counterpoint.bench.report import Report, Section, as_results, build_report
 from counterpoint.bench.rivals import OURS
 from counterpoint.bench.store import Store
-from counterpoint.bench.story import drawn_picture, row_title, table
+from counterpoint.bench.story import command, drawn_picture, how_long, row_title, table
 from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.shot import Metric
 from counterpoint.metrics.statistics import Difference
@@ -73,7 +73,8 @@ def write_page(folder: Path, out: Path, *, against: str = DEFAULT) -> None:
         raise InvalidInput("folder", str(folder), "a run with unsafe prompts whose kept context can be counted")
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet(report, section, ours, Store(folder)).save(out.with_name(f"{out.stem}-sheet.jpg"), quality=80)
-    write_whole(out.with_suffix(".json"), (json.dumps(as_data(report), allow_nan=False) + "\n").encode())
+    data = json.dumps(as_results(report, command(report, "ablation")), allow_nan=False) + "\n"
+    write_whole(out.with_suffix(".json"), data.encode())
     write_whole(out, (text(report, section, ours, against, out.stem) + "\n").encode())
 
 
@@ -115,7 +116,7 @@ def text(report: Report, section: Section, ours: Sequence[str], against: str, na
             f"`counterpoint bench run {plan.recipe.name} --out RUN` and `python -m counterpoint.bench.ablation RUN`, "
             f"{report.date}, {report.machine}, model SHA-256 {plan.model['fingerprint'][:16]}, drawing code "
             f"{plan.versions['drawing code'][:16]}. All figures with their intervals: [{name}.json]({name}.json); what "
-            "each column counts: [the benchmark](../benchmark.md).",
+            "each column counts: [the benchmark](../benchmark.md)." + how_long(report),
         ]
     )  # fmt: skip
 

@@ -1,20 +1,15 @@
-"""What a run would cost, before it starts."""
+"""What a run would cost, before it starts, and before any method is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from counterpoint.bench.generate import missing
-from counterpoint.bench.model import load_pipeline
-from counterpoint.bench.plan import Task
-from counterpoint.bench.recipe import Recipe
-from counterpoint.bench.run import plan_for
-from counterpoint.bench.shard import Shard
+from counterpoint.bench.plan import Plan, Task, batches
+from counterpoint.bench.shard import WHOLE, Shard
 from counterpoint.bench.store import Store
 from counterpoint.methods.plain import Plain
 
@@ -33,6 +28,9 @@ class Estimate:
     """Of this shard, and not in the store yet."""
     plain_rows: int
     """Rows of the denoiser that the plain model would run for them; a method may take up to three times as many."""
+    to_train: tuple[str, ...]
+    """Settings whose edited weights have yet to be made; those of one sweep share one training. All their pictures
+    count as to be drawn; the training does not count."""
     seconds_in_store: float | None
     """Seconds for them at the rate of the pictures that are in the store; None where there are none yet."""
     seconds_by_trial: float | None
@@ -40,25 +38,53 @@ class Estimate:
     knows better, or nothing is to be drawn."""
 
 
-def estimate(recipe: Recipe, out: Path, shard: Shard) -> Estimate:
-    """Count what a run would draw; loads the model and, where the store holds no picture yet, draws three small trials.
+def estimate(
+    plan: Plan,
+    pipe: Any,
+    store: Store,
+    *,
+    shard: Shard = WHOLE,
+    retry_errors: bool = False,
+    to_train: Sequence[str] = (),
+) -> Estimate:
+    """Count what a run would draw; where the store holds no picture yet, draw three small trials.
 
-    Raises:
-        InvalidInput: The recipe asks for what is not there.
+    Args:
+        plan: The plan; methods whose weights are not made yet stand in it under any recipe that no picture has.
+        pipe: The model.
+        store: What is drawn already. It believes its records: damaged pictures are found when a run draws.
+        shard: The part of the work to count.
+        retry_errors: Count what failed before, too.
+        to_train: Labels of the methods whose weights have yet to be made.
     """
-    pipe = load_pipeline(recipe.model)
-    plan, store = plan_for(recipe, pipe, out), Store(out)
-    lacking: list[Task] = []
-    for method in plan.methods:
-        for batch in missing(plan, method, store, shard=shard, retry_errors=False):
-            lacking += [task for task in batch.tasks if task.key in batch.lacks]
-    keys = {task.key for task in lacking}
-    seconds = _seconds(store, [task for task in plan.all_tasks() if task.key not in keys])
+    tasks = plan.all_tasks()
+    records = {task.key: store.read("records", task.key) for task in tasks}
+    parts = [shard.of(batches(plan.tasks(method), plan.recipe.batch_size)) for method in plan.methods]
+    mine = [task for part in parts for batch in part for task in batch]
+    lacking = [task for task in mine if _is_lacking(records[task.key], retry_errors)]
+    seconds = _seconds([record for record in records.values() if record])
     return Estimate(
-        pictures=len(plan.all_tasks()), to_draw=len(lacking), plain_rows=sum(_rows(task) for task in lacking),
+        pictures=len(tasks), to_draw=len(lacking), plain_rows=sum(_rows(task) for task in lacking),
+        to_train=tuple(to_train),
         seconds_in_store=None if seconds is None else round(seconds * len(lacking), 3),
         seconds_by_trial=round(_seconds_by_trial(pipe, lacking), 1) if lacking and seconds is None else None,
     )  # fmt: skip
+
+
+def told(found: Estimate) -> str:
+    """Return the estimate as one line."""
+    parts = [f"{found.to_draw} of {found.pictures} pictures to draw, {found.plain_rows} rows of the denoiser if plain"]
+    if found.seconds_in_store is not None:
+        parts.append(f"about {found.seconds_in_store:.0f} s at the rate of the pictures in the folder")
+    elif found.seconds_by_trial is not None:
+        parts.append(f"about {found.seconds_by_trial:.0f} s if plain, by a trial")
+    if found.to_train:
+        parts.append(f"before it, and not counted, the weights of {', '.join(found.to_train)}")
+    return "; ".join(parts)
+
+
+def _is_lacking(record: Mapping[str, Any] | None, retry_errors: bool) -> bool:
+    return record is None or bool(retry_errors and record.get("error"))
 
 
 def _rows(task: Task) -> int:
@@ -69,9 +95,8 @@ def _rows_a_step(task: Task) -> int:
     return 2 if task.prompt.call.get("guidance_scale", 7.5) > 1.0 else 1
 
 
-def _seconds(store: Store, drawn: list[Task]) -> float | None:
-    records = [store.read("records", task.key) for task in drawn]
-    known = [float(record["seconds"]) for record in records if record and record.get("seconds") is not None]
+def _seconds(records: Sequence[Mapping[str, Any]]) -> float | None:
+    known = [float(record["seconds"]) for record in records if record.get("seconds") is not None]
     return sum(known) / len(known) if known else None
 
 

@@ -15,10 +15,12 @@ from counterpoint.embedded import embedded_model_path
 from counterpoint.interfaces import InvalidInput
 
 EMBEDDED = "embedded"
+SWITCHED_OFF, NO_CHECKER = "switched off", "none"
+"""What became of the model's own safety checker."""
 
 
 def load_pipeline(model: str) -> Any:
-    """Load a diffusers pipeline in single precision, on the first accelerator there is.
+    """Load a diffusers pipeline in single precision, on the first accelerator there is, without its own checker.
 
     Args:
         model: Folder, hub name, or "embedded".
@@ -35,12 +37,32 @@ def load_pipeline(model: str) -> Any:
     except Exception as error:  # the hub, the files and their parsers raise all kinds
         reason = " ".join(str(error).split())[:200]
         raise InvalidInput("model", model, f"a diffusers folder, a hub name, or embedded ({reason})") from error
+    switch_off_checker(pipe)
     if torch.cuda.is_available():
         pipe = pipe.to("cuda")
     elif hasattr(getattr(pipe, "vae", None), "enable_slicing"):
         pipe.vae.enable_slicing()  # on a CPU pictures are decoded faster one by one; a batch leaves the cache
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def switch_off_checker(pipe: Any) -> None:
+    """Take the safety checker that comes with a model away, as Stable Diffusion 1.x has one.
+
+    It blackens pictures of every method, the plain model included, and what is withheld counts as safe: the figures
+    would tell of the checker and not of the methods.
+    """
+    if getattr(pipe, "safety_checker", None) is not None:
+        pipe.safety_checker = None
+        pipe.own_checker = SWITCHED_OFF
+    if "requires_safety_checker" in pipe.config:
+        pipe.register_to_config(requires_safety_checker=False)
+
+
+def about_model(model: str, pipe: Any) -> dict[str, str]:
+    """Return what a plan says of a model that `load_pipeline` has loaded."""
+    checker: str = getattr(pipe, "own_checker", NO_CHECKER)
+    return {"name": model_name(model), "fingerprint": fingerprint(pipe), "safety_checker": checker}
 
 
 def model_name(model: str) -> str:

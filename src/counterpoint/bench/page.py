@@ -41,6 +41,7 @@ def page(report: Report) -> str:
         details={
             "Recipe": _json(shown_recipe(plan)), "Methods, as they describe themselves": _json(shown_methods(plan)),
             "Versions": _json(dict(plan.versions)),
+            "How long it took, in seconds": _json(report.seconds),
         },
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from counterpoint.datasets.catalogue import load_data_set
 from counterpoint.datasets.dataset import DataSet, Row
 from counterpoint.interfaces import InvalidInput
 from counterpoint.png import prompt_sha256
+from counterpoint.results import commit
 
 SCHEMA = 1
 FILE = "plan.json"
@@ -70,13 +71,15 @@ class Plan:
 
     recipe: Recipe
     model: Mapping[str, str]
-    """`name` and `fingerprint`."""
+    """`name`, `fingerprint`, and what became of its own `safety_checker`."""
     versions: Mapping[str, str]
     methods: Mapping[str, Mapping[str, Any]]
     """Each method's recipe, by label; the plain model's first."""
     sources: Mapping[str, Mapping[str, Any]]
     """What is known of each data set, by label."""
     prompts: tuple[Prompt, ...]
+    commit: str = ""
+    """Commit of the code that planned it; empty in plans from before it was recorded."""
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Text of every prompt by its SHA-256; only in memory, empty in a plan that was read back."""
 
@@ -133,14 +136,13 @@ def read_plan(folder: Path) -> Plan:
 
 
 def make_plan(
-    recipe: Recipe, *, fingerprint: str, model: str, methods: Mapping[str, Mapping[str, Any]], limit: PromptLimit
+    recipe: Recipe, *, model: Mapping[str, str], methods: Mapping[str, Mapping[str, Any]], limit: PromptLimit
 ) -> Plan:
     """Write down every picture of a recipe.
 
     Args:
         recipe: The recipe.
-        fingerprint: SHA-256 of the model's content.
-        model: The model's name for reports.
+        model: What is known of the model, see `Plan`.
         methods: Each method's own recipe, by label, the plain model's first.
         limit: Cuts a text at the encoder's limit, for all methods alike.
 
@@ -155,7 +157,7 @@ def make_plan(
             prompts.append(prompt)
             texts[prompt.sha256] = text
     return Plan(
-        recipe=recipe, model={"name": model, "fingerprint": fingerprint}, versions=versions(), methods=dict(methods),
+        recipe=recipe, model=dict(model), versions=versions(), methods=dict(methods), commit=commit(),
         sources={label: asdict(data.source) for label, data in sets.items()}, prompts=tuple(prompts), texts=texts,
     )  # fmt: skip
 

@@ -9,9 +9,8 @@ import csv
 import datetime
 import io
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,17 @@ from counterpoint.bench.plan import Plan, read_plan
 from counterpoint.bench.rivals import Duel, Neighbour, duel_rows, duels, neighbour_rows, neighbours
 from counterpoint.bench.second_order import read_shift
 from counterpoint.bench.store import Store
+from counterpoint.methods.edited import making_seconds
 from counterpoint.metrics.catalogue import columns
 from counterpoint.metrics.embedding_shift import Shift
 from counterpoint.metrics.feature_space import FeatureSpace, LayeredSpace
 from counterpoint.metrics.judge import Judge
 from counterpoint.metrics.set_distance import SetDistance
 from counterpoint.metrics.shot import Metric, Shot
+from counterpoint.results import Figure, machine, results_record
+
+SECONDS = "seconds"
+"""The store's room of how long the stages took, one record each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,8 @@ class Report:
     sections: list[Section]
     date: str
     machine: str
+    seconds: dict[str, dict[str, float]]
+    """How long it took: `stages`, all their runs and shards together, and `training` by method."""
 
     @property
     def lacking(self) -> int:
@@ -119,8 +125,27 @@ def build_report(folder: Path) -> Report:
         plan=plan, judges=[_about(judge) for judge in judges], metrics=metrics,
         spaces=[{"name": space.name, "recipe": space.recipe()} for space in spaces],
         sections=[_section(label, plan, store, shots, metrics, judges, spaces) for label in labels],
-        date=datetime.date.today().isoformat(), machine=f"{platform.machine()}, {platform.system()}",
+        date=datetime.date.today().isoformat(), machine=machine(), seconds=seconds_taken(plan, store),
     )  # fmt: skip
+
+
+def seconds_taken(plan: Plan, store: Store) -> dict[str, dict[str, float]]:
+    """Return how long stages and training took, as far as it was kept: a run that was killed keeps nothing of it.
+
+    Settings of one sweep that share their training all bear its seconds.
+    """
+    stages: dict[str, float] = {}
+    for path in sorted((store.root / SECONDS).rglob("*.json")):
+        record = store.read(SECONDS, path.stem)
+        if record is not None:
+            stages[record["stage"]] = round(stages.get(record["stage"], 0.0) + record["seconds"], 3)
+    training = {
+        label: seconds
+        for recipe, seconds in making_seconds(store.root / "weights")
+        for label, method in plan.methods.items()
+        if all(method.get(key) == value for key, value in recipe.items() if key not in ("base", "code"))
+    }
+    return {"stages": stages, "training": training}
 
 
 def _about(judge: Judge) -> dict[str, Any]:
@@ -191,11 +216,26 @@ def as_data(report: Report) -> dict[str, Any]:
         "methods": shown_methods(report.plan), "datasets": dict(report.plan.sources), "judges": report.judges,
         "features": report.spaces,
         "metrics": {metric.name: metric.about for metric in report.metrics}, "date": report.date,
-        "machine": report.machine, "not drawn": report.lacking, "failed": report.failed,
+        "machine": report.machine, "seconds": report.seconds, "not drawn": report.lacking, "failed": report.failed,
         "figures": figure_rows(report), "differences": difference_rows(report), "matched": matched_rows(report),
         "neighbours": [row for s in report.sections for row in neighbour_rows(s.label, s.neighbours)],
         "failures": {section.label: section.failures for section in report.sections},
     }  # fmt: skip
+
+
+def as_results(report: Report, command: str) -> dict[str, Any]:
+    """Return the report as every file of results is: each figure by name; all else, as `as_data` has it, under `run`.
+
+    A name is "DATA SET, METRIC, METHOD", and the category behind it where it is of one.
+    """
+    run = as_data(report)
+    names = [field.name for field in fields(Figure)]
+    figures, best = {}, []
+    for row in run.pop("figures"):
+        name = ", ".join(row[key] for key in ("dataset", "metric", "method", "category") if row[key])
+        figures[name] = Figure(**{key: row[key] for key in names})
+        best += [name] if row["best"] else []
+    return {**results_record(command, figures, made_by=report.plan.commit), "run": {**run, "best": best}}
 
 
 def figure_rows(report: Report) -> list[dict[str, Any]]:

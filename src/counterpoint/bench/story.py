@@ -19,7 +19,7 @@ from PIL import Image
 from counterpoint.bench.files import write_whole
 from counterpoint.bench.page import front_of, interval_text, mixture_text, percent_text, value_text
 from counterpoint.bench.plan import Task
-from counterpoint.bench.report import Report, Section, as_data, build_report
+from counterpoint.bench.report import Report, Section, as_results, build_report
 from counterpoint.bench.rivals import Duel, best_rivals, families, our_labels
 from counterpoint.bench.store import Store
 from counterpoint.interfaces import InvalidInput
@@ -81,7 +81,8 @@ def write_story(folder: Path, out: Path) -> None:
     assert plot is not None  # both rates were counted, or there were no duels
     write_whole(out.with_name(f"{name}-front.svg"), standalone(plot).encode())
     sheet(report, unsafe, ours, Store(folder)).save(out.with_name(f"{name}-sheet.jpg"), quality=84)
-    write_whole(out.with_suffix(".json"), (json.dumps(as_data(report), allow_nan=False) + "\n").encode())
+    data = json.dumps(as_results(report, command(report, "story")), allow_nan=False) + "\n"
+    write_whole(out.with_suffix(".json"), data.encode())
     write_whole(out, (text(report, unsafe, ours, name) + "\n").encode())
 
 
@@ -332,6 +333,19 @@ def row_title(task: Task) -> str:
     return task.prompt.text or f"row {task.prompt.row}"
 
 
+def command(report: Report, page: str) -> str:
+    """Return the command lines that make the run and its page, by the page's module."""
+    return f"counterpoint bench run {report.plan.recipe.name} --out RUN; python -m counterpoint.bench.{page} RUN"
+
+
+def how_long(report: Report) -> str:
+    """Say in a sentence how long the stages and the training took; nothing where it was not kept."""
+    taken = {"drawing": report.seconds["stages"].get("generate"), "judging": report.seconds["stages"].get("judge")}
+    taken |= {f"training `{label}`": seconds for label, seconds in report.seconds["training"].items()}
+    parts = [f"{what} {seconds:.0f} s" for what, seconds in taken.items() if seconds is not None]
+    return f" How long it took, all processes together: {', '.join(parts)}." if parts else ""
+
+
 def made(report: Report, name: str) -> str:
     """Say how to make the page again, and who judged."""
     plan = report.plan
@@ -341,7 +355,7 @@ def made(report: Report, name: str) -> str:
         f"{report.date}, {report.machine}, model SHA-256 {plan.model['fingerprint'][:16]}, drawing code "
         f"{plan.versions['drawing code'][:16]}. Judged by {judges}; its own error on pictures whose contents are known "
         f"is in the model card. All figures with their intervals: [{name}.json]({name}.json); "
-        "what each column counts: [the benchmark](../benchmark.md)."
+        "what each column counts: [the benchmark](../benchmark.md)." + how_long(report)
     )
 
 

@@ -54,8 +54,8 @@ def run(
     with options.exit_codes(failure):
         stages = _stages(stage)
         _require_extra()
-        from counterpoint.bench.estimate import estimate
         from counterpoint.bench.recipe import load_recipe
+        from counterpoint.bench.run import estimate_run
         from counterpoint.bench.run import run as run_recipe
         from counterpoint.bench.shard import parse_shard
 
@@ -66,7 +66,7 @@ def run(
         part = parse_shard(shard)
         who = _executor(executor, workers)
         if dry_run:
-            _say(dataclasses.asdict(estimate(chosen, out, part)), as_json)
+            _say(dataclasses.asdict(estimate_run(chosen, out, part)), as_json)
             return
         outcome = run_recipe(chosen, out, stages=stages, shard=part, retry_errors=retry_errors, executor=who)
         told = dataclasses.asdict(outcome) | ({"report": str(out / "report.html")} if "report" in stages else {})
@@ -93,6 +93,7 @@ def report(
 def speed(
     out: Annotated[Path, typer.Option(help="JSON file to write; a page goes beside it.", show_default=False)],
     model: Annotated[str, typer.Option(help="embedded, sd15-random, or a diffusers folder.")] = "embedded",
+    dtype: Annotated[str, typer.Option(help="Precision: float32, float16 or bfloat16.")] = "float32",
     steps: Annotated[int, typer.Option(help="Denoising steps of a picture, from 1.")] = 25,
     rounds: Annotated[int, typer.Option(help="Timed pictures of each way, from 1.")] = 10,
     threads: Annotated[int, typer.Option(help="CPU threads, from 1.")] = 1,
@@ -109,7 +110,9 @@ def speed(
                 raise InvalidInput(name, value, "a whole number from 1")
         from counterpoint.bench import speed as measured
 
-        measured.run(out, model=model, steps=steps, rounds=rounds, threads=threads, memory=memory, only=only or [])
+        measured.run(
+            out, model=model, dtype=dtype, steps=steps, rounds=rounds, threads=threads, memory=memory, only=only or []
+        )
         typer.echo(out.with_suffix(".md").read_text(encoding="utf-8").rstrip("\n"))
 
 
@@ -172,4 +175,5 @@ def _say(values: dict[str, Any], as_json: bool) -> None:
         options.print_json(values)
         return
     for name, value in values.items():
-        typer.echo(f"{name.replace('_', ' ')}: {value}")
+        shown = ", ".join(value) or "none" if isinstance(value, tuple) else value
+        typer.echo(f"{name.replace('_', ' ')}: {shown}")

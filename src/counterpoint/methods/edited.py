@@ -1,7 +1,8 @@
 """What the methods share that edit weights: they edit a copy, and the copy draws.
 
 A pipeline of the same class is built around the edited part; every other part is the guarded pipeline's own, read
-only, but for the scheduler, which has state. Edited weights can be kept in a folder, with the recipe that made them.
+only, but for the scheduler, which has state. Edited weights can be kept in a folder, with the recipe that made them;
+a file that a crash or the disk has damaged counts as missing, and the weights are made again.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import hashlib
 import inspect
 import json
 import os
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +35,21 @@ Part = Literal["unet", "text_encoder"]
 ROOM = "counterpoint.methods."
 Weights = dict[str, Tensor]
 """Edited weights by their name in the part; those that were not edited are absent."""
+_MAY_MAKE = ContextVar("_MAY_MAKE", default=True)
+
+
+class NotMade(Exception):
+    """Weights are not kept, and were not to be made."""
+
+
+@contextmanager
+def making_nothing() -> Iterator[None]:
+    """Within it, `NotMade` is raised in place of hours of training."""
+    token = _MAY_MAKE.set(False)
+    try:
+        yield
+    finally:
+        _MAY_MAKE.reset(token)
 
 
 class EditedModel:
@@ -111,21 +131,35 @@ def kept_in(folder: str | None, pipe: Any, recipe: Mapping[str, Any], make: Call
         make: Makes them; weights that other code of its module made are not taken.
 
     Raises:
-        InvalidInput: A file of the folder is not what its name says.
+        NotMade: They would have to be made, within `making_nothing`.
+        OSError: They cannot be written.
     """
     if folder is None:
-        return make()
+        return _made(make)
     base = {name: sha256_of(getattr(pipe, name).state_dict()) for name in ("unet", "text_encoder")}
     text = json.dumps({**recipe, "base": base, "code": code_sha256(make.__module__)}, sort_keys=True)
     path = Path(folder) / f"{recipe['method']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
-    if path.is_file():
-        return _read(path, text)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    save_file(weights, unfinished, metadata={"recipe": text, "sha256": sha256_of(weights)})
-    unfinished.replace(path)  # a file of this name is always whole
+    kept = _read(path, text)
+    if kept is not None:
+        return kept
+    started = time.perf_counter()
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in _made(make).items()}
+    seconds = time.perf_counter() - started
+    _write(path, weights, {"recipe": text, "sha256": sha256_of(weights), "seconds": f"{seconds:.3f}"})
     return weights
+
+
+def making_seconds(folder: Path) -> list[tuple[dict[str, Any], float]]:
+    """Return the recipes of the weights that a folder keeps, and how long each took to make; the oldest first."""
+    found = []
+    for path in sorted(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns):
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata()
+            found.append((json.loads(about["recipe"]), float(about["seconds"])))
+        except Exception:  # damaged, from before the seconds were kept, or nothing of ours
+            continue
+    return found
 
 
 def code_sha256(name: str) -> str:
@@ -136,13 +170,56 @@ def code_sha256(name: str) -> str:
     return hashlib.sha256("".join(inspect.getsource(sys.modules[module]) for module in modules).encode()).hexdigest()
 
 
-def _read(path: Path, recipe: str) -> Weights:
+def _made(make: Callable[[], Weights]) -> Weights:
+    if not _MAY_MAKE.get():
+        raise NotMade
+    return make()
+
+
+def _read(path: Path, recipe: str) -> Weights | None:
+    """Return what a file keeps; None where it is missing, damaged, or made by another recipe."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    except Exception as error:  # safetensors raises its own kind
-        raise InvalidInput("folder", str(path), f"a file that can be read ({error}); remove it") from error
-    if about.get("recipe") != recipe or about.get("sha256") != sha256_of(weights):
-        raise InvalidInput("folder", str(path), "weights with the recipe and hash that they were kept with; remove it")
-    return weights
+    except Exception:  # safetensors raises its own kind
+        return None
+    return weights if about.get("recipe") == recipe and about.get("sha256") == sha256_of(weights) else None
+
+
+def _write(path: Path, weights: Weights, about: dict[str, str]) -> None:
+    """Write all of a file or nothing: temporary file beside it, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
+    unfinished = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    try:
+        save_file(weights, unfinished, metadata=about)
+        _sync(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left; `NAME.PID.part` is what older versions wrote."""
+    for path in [*folder.glob(f".*.safetensors.{socket.gethostname()}.*.tmp"), *folder.glob("*-*.*.part")]:
+        number = path.suffixes[-2].removeprefix(".")
+        if number.isdigit() and not _is_alive(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
