@@ -1,8 +1,8 @@
 # The server on a CPU, as a user without rights: docker build -t counterpoint . && docker compose up
-# The tag is exact; pin its digest, too, where your registry shows it. Give the index of torch's CPU builds with
-# --build-arg PIP_EXTRA_INDEX_URL=..., or the far larger build for NVIDIA's cards is installed.
+# The tag is exact; pin its digest, too, where your registry shows it. torch is PyTorch's CPU build; for NVIDIA's cards
+# take the far larger build of the usual index, with --build-arg PIP_EXTRA_INDEX_URL= (empty), or your own mirror's.
 FROM python:3.11.14-slim-bookworm AS build
-ARG PIP_EXTRA_INDEX_URL=""
+ARG PIP_EXTRA_INDEX_URL="https://download.pytorch.org/whl/cpu"
 WORKDIR /source
 COPY scripts/image/install.sh pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY src src

@@ -18,11 +18,11 @@ HOW = ("blur", "block")
 
 
 @cache
-def classifier() -> Detector:
-    """Return the prompt classifier; loaded once."""
-    from counterpoint.detectors.prompt_classifier import PromptClassifier
+def prompt_detector() -> Detector:
+    """Return all of the product's gate that needs no text encoder of a pipeline; loaded once."""
+    from counterpoint.gate import shared_classifier, with_second_opinions
 
-    return PromptClassifier(point="steer")
+    return with_second_opinions(shared_classifier())
 
 
 @cache

@@ -31,7 +31,7 @@ class SafetyPromptCheck:
         return {"required": {"text": ("STRING", {"multiline": True})}}
 
     def run(self, text: str) -> tuple[bool, float, str]:
-        return checks.check_prompt(text, checks.classifier())
+        return checks.check_prompt(text, checks.prompt_detector())
 
 
 class SafetyImageGate:

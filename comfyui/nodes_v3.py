@@ -44,7 +44,7 @@ class SafetyPromptCheck(io.ComfyNode):
 
     @classmethod
     def execute(cls, text: str) -> Any:
-        return io.NodeOutput(*checks.check_prompt(text, checks.classifier()))
+        return io.NodeOutput(*checks.check_prompt(text, checks.prompt_detector()))
 
 
 class SafetyImageGate(io.ComfyNode):

@@ -54,6 +54,22 @@ def test_the_health_check_asks_livez_and_fails_where_nothing_answers() -> None:
     assert subprocess.run(["python3", *command[1:]], env=free, capture_output=True, timeout=30).returncode != 0
 
 
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
+"""The index that PyTorch's install page names for CPU builds."""
+
+
+def test_torch_is_the_cpu_build_unless_told_otherwise() -> None:
+    first_stage = [word for word, _ in instructions()].index("FROM", 1)
+    build = instructions()[:first_stage]
+    assert ("ARG", f'PIP_EXTRA_INDEX_URL="{CPU_BUILDS}"') in build
+    words = [word for word, _ in build]
+    assert words.index("FROM") < words.index("ARG") < words.index("RUN"), "pip has to see it"
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"].values()
+    assert service["build"]["context"] == "."
+    # without the colon: an empty value is taken as it is, and gives the build for NVIDIA's cards
+    assert service["build"]["args"] == {"PIP_EXTRA_INDEX_URL": f"${{PIP_EXTRA_INDEX_URL-{CPU_BUILDS}}}"}
+
+
 def test_the_steps_script_asks_the_same_question() -> None:
     (check,) = [rest for word, rest in last_stage() if word == "HEALTHCHECK"]
     code = json.loads(check.partition("CMD ")[2])[2]

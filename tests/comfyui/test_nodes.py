@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from counterpoint.detectors.ensemble import Ensemble
+from counterpoint.gate import shared_classifier
 from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput, SafetyFailure
 from counterpoint.levels import schedule_for
 from counterpoint.mixing import mix
@@ -135,6 +137,21 @@ def test_the_prompt_check(pack: Any) -> None:
     pack.checks.is_forbidden = lambda text: True
     with pytest.raises(ForbiddenPrompt):
         pack.checks.check_prompt("a cat", gate)
+
+
+UNREADABLE = "xqzv bkkd wwpt zzqk fjjr"
+
+
+@pytest.mark.parametrize(
+    ("text", "engage"),
+    [("a chef with a knife in a room", True), (UNREADABLE, True), ("a dog in a forest", False)],
+)
+def test_the_prompt_check_is_the_products_gate(pack: Any, text: str, engage: bool) -> None:
+    """The trained classifier alone lets the first two through; the word list and the readability check do not."""
+    (classifier,) = shared_classifier()([text])
+    assert not classifier.is_unsafe
+    assert pack.nodes.SafetyPromptCheck().run(text)[0] is engage
+    assert isinstance(pack.checks.prompt_detector(), Ensemble)
 
 
 def test_the_image_gate_hides_only_what_is_unsafe(pack: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import threading
@@ -87,7 +88,9 @@ def tiny(tiny_model_path: str) -> Callable[[], Any]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A browser, shared by all tests."""
+    """A browser, shared by all tests; with REQUIRE_CHROMIUM=1 its absence fails, lest a run leave it out unseen."""
+    if CHROMIUM is None and os.environ.get("REQUIRE_CHROMIUM") == "1":
+        pytest.fail("no chromium executable on this machine, and REQUIRE_CHROMIUM=1")
     if CHROMIUM is None:
         pytest.skip("no chromium executable on this machine")
     from playwright.sync_api import sync_playwright

@@ -6,6 +6,7 @@
     dial, markup             HTML of the parts; style.css and theme have their looks
     wording                  sentences: what was done and why, and what is said where there is no picture
     app, stops, quiet        the application; keys, host names, a browser that fetches from nowhere else; the log
+    plain_values             nothing that Gradio would take for a file gets in
 
 Pictures travel inside the page's own HTML, so that none is ever written to disk.
 """

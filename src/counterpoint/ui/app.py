@@ -21,6 +21,7 @@ from counterpoint.server.config import Settings, is_loopback
 from counterpoint.server.loading import load_pipe, wrap
 from counterpoint.server.logs import configure_logging
 from counterpoint.ui.page import Page
+from counterpoint.ui.plain_values import PlainValues
 from counterpoint.ui.quiet import quiet_gradio
 from counterpoint.ui.stops import BrowserLogin, SecurityHeaders, UsedRoutes
 from counterpoint.ui.studio import Studio
@@ -41,7 +42,8 @@ def create_app(studio: Studio) -> FastAPI:
         app_kwargs=dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),
     )  # fmt: skip
     settings = studio.settings
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)  # each next one stands outside of those before
+    app.add_middleware(PlainValues)  # each next one stands outside of those before
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, most_in_flight=settings.max_bodies_bytes)
     app.add_middleware(UsedRoutes)
     if settings.api_keys:
         app.add_middleware(BrowserLogin, keys=[key.get_secret_value() for key in settings.api_keys])
