@@ -47,6 +47,20 @@ def test_the_evidence_is_removed_and_the_rest_stays(prompt: str, safe: str) -> N
     assert WordRemoval()(prompt, UNSAFE).prompt == safe
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a chef with a (knife:1.3) in a room",
+        "a chef with ((a:1.2) knife) in a room",
+        "a chef with [a {knife}] in a room",
+    ],
+)
+def test_a_weight_leaves_nothing_of_what_it_weighs(prompt: str) -> None:
+    """What tied the word in would draw a thing in its place: "a chef with a ( ) in a room"."""
+    assert WordRemoval()(prompt, UNSAFE).prompt == "a chef in a room"
+    assert WordReplacement()(prompt, UNSAFE).prompt == "a chef with a paintbrush in a room"
+
+
 def test_all_evidence_is_removed() -> None:
     found = Detection(is_unsafe=True, score=1.0, evidence=("knife", "mug of beer"))
     assert WordRemoval()("a man with a knife and a mug of beer", found).prompt == "a man"

@@ -14,6 +14,14 @@ TAIL = r"(?:\s+(?:next to|near|beside|and)\b)?"
 """What ties it to what stands after it, where nothing stands before it."""
 
 
+BRACKETS = re.compile(r"[()\[\]{}\s]+")
+
+
+def without_brackets(text: str) -> str:
+    """Return a normalised text without brackets: those of a weight, "a (knife:1.3)", part a word from its ties."""
+    return BRACKETS.sub(" ", text).strip()
+
+
 @dataclass(frozen=True)
 class WordRemoval:
     """Remove the evidence; what is left keeps subject and background."""
@@ -30,7 +38,7 @@ class WordRemoval:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
-        given = text = normalise(prompt)
+        given = text = without_brackets(normalise(prompt))
         for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
             pattern = rf"(?:^\s*{LINKS}{words}s?(?!\w){TAIL})|(?<!\w){LINKS}{words}s?(?!\w)"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from counterpoint.embeddings.word_removal import without_brackets
 from counterpoint.interfaces import Detection, SafeText
 from counterpoint.normalise import normalise
 
@@ -50,7 +51,7 @@ class WordReplacement:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to replace; give a safe_prompt or another safe embedding")
-        given = text = normalise(prompt)
+        given = text = without_brackets(normalise(prompt))
         for span in sorted(detection.evidence, key=len, reverse=True):
             text = self._replace(text, span)
             if self._replace(given, span) == given:  # gone with a longer span is as good
