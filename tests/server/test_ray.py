@@ -70,6 +70,14 @@ def test_no_port_is_chosen() -> None:
         on_ray.serve_on_ray(Settings(port=0), Cluster())
 
 
+def test_replicas_know_what_the_operator_has_set(tiny_model_path: str) -> None:
+    """A default `on_unsafe` is no choice: without a picture detector, replicas would refuse to start for it."""
+    on_ray = pytest.importorskip("counterpoint.server.on_ray")
+    shared = on_ray._shared(Settings(min_safety=0.25))
+    assert shared.model_fields_set == {"min_safety", "log_key"}
+    loading.wrap(loading.load_pipe(tiny_model_path), shared)
+
+
 def test_all_replicas_hash_with_one_key_that_is_made_once() -> None:
     on_ray = pytest.importorskip("counterpoint.server.on_ray")
     shared = on_ray._shared(Settings(min_safety=0.25))

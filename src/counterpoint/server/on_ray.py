@@ -169,7 +169,8 @@ def _shared(settings: Settings) -> Settings:
     given = {name: getattr(settings, name) for name in Settings.model_fields}
     if settings.log_key is None:
         given["log_key"] = SecretStr(secrets.token_hex(32))
-    return Settings.model_construct(**given)
+    # What was set by the operator stays known: a default that was never asked for is refused nowhere.
+    return Settings.model_construct(_fields_set={*settings.model_fields_set, "log_key"}, **given)
 
 
 def _drain(seconds: float) -> None:
