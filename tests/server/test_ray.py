@@ -172,7 +172,7 @@ def test_the_official_client_and_the_operators_rules(two: Replicas) -> None:
     asked = {"seed": 3, "num_inference_steps": 2}
     first, again = (client.images.generate(prompt=RISKY, size="16x16", extra_body=asked) for _ in range(2))
     assert first.data[0].b64_json == again.data[0].b64_json and base64.b64decode(first.data[0].b64_json)
-    stream = client.images.generate(prompt=MILD, stream=True, partial_images=1, extra_body=asked)
+    stream = client.images.generate(prompt=MILD, stream=True, extra_body=asked)
     assert [event.type for event in stream][-1] == "image_generation.completed"
     assert Asker(two.port).get("/readyz").status == 401 and Asker(two.port).get("/livez").status == 200
     assert two.asker.get("/readyz").json()["status"] == "ready"
