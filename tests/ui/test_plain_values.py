@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,9 @@ def asked(body: bytes, method: str = "POST", more_body: bool = False) -> tuple[i
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    asyncio.run(PlainValues(app)({"type": "http", "method": method, "headers": []}, receive, send))
+    call = PlainValues(app)({"type": "http", "method": method, "headers": []}, receive, send)
+    with ThreadPoolExecutor(1) as other:  # the tests in a browser leave a loop running in this thread
+        other.submit(asyncio.run, call).result()
     return statuses[0], (reached or [None])[0]  # type: ignore[list-item]
 
 
