@@ -31,6 +31,7 @@ from counterpoint.detectors.other_reading import other_reading
 from counterpoint.embedded import embedded_model_path
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.normalise import normalise
+from counterpoint.normalise.weights import unbracketed
 
 CATEGORIES = ("hate", "harassment", "violence", "self-harm", "sexual", "shocking", "illegal activity")
 """The seven of I2P (Schramowski et al., arXiv:2211.05105)."""
@@ -44,8 +45,6 @@ STRIDE = 24
 BATCH_SIZE = 256
 MOST_EVIDENCE = 4
 Point = Literal["steer", "block"]
-BRACKETS = str.maketrans("()", "  ")
-"""What is left of a weight, "(knife:1.3)", says nothing: round brackets are read as spaces."""
 
 
 def classifier_path() -> Path:
@@ -217,10 +216,10 @@ class PromptClassifier:
         """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
         if not texts:
             return torch.empty(0, len(OUTPUTS)), []
-        unbracketed = [text.translate(BRACKETS) for text in texts]
+        readings = [unbracketed(text) for text in texts]
         both = [
             (i, reading)
-            for i, text in enumerate(unbracketed)
+            for i, text in enumerate(readings)
             for reading in (text, other_reading(text))
             if reading is not None
         ]

@@ -6,20 +6,13 @@ import re
 from dataclasses import dataclass
 
 from counterpoint.interfaces import Detection, SafeText
-from counterpoint.normalise import normalise
+from counterpoint.normalise import normalise, single_spaces
+from counterpoint.normalise.weights import unbracketed
 
 LINKS = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)?(?:(?:a|an|the|some)\s+)?"
 """What ties a thing to what stands before it."""
 TAIL = r"(?:\s+(?:next to|near|beside|and)\b)?"
 """What ties it to what stands after it, where nothing stands before it."""
-
-
-BRACKETS = re.compile(r"[()\[\]{}\s]+")
-
-
-def without_brackets(text: str) -> str:
-    """Return a normalised text without brackets: those of a weight, "a (knife:1.3)", part a word from its ties."""
-    return BRACKETS.sub(" ", text).strip()
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ class WordRemoval:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
-        given = text = without_brackets(normalise(prompt))
+        given = text = single_spaces(unbracketed(normalise(prompt)))  # else a weight parts a word from its ties
         for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
             pattern = rf"(?:^\s*{LINKS}{words}s?(?!\w){TAIL})|(?<!\w){LINKS}{words}s?(?!\w)"

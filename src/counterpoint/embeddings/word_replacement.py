@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from counterpoint.embeddings.word_removal import without_brackets
 from counterpoint.interfaces import Detection, SafeText
-from counterpoint.normalise import normalise
+from counterpoint.normalise import normalise, single_spaces
+from counterpoint.normalise.weights import unbracketed
 
 REPLACEMENTS: Mapping[str, str] = {
     "knife": "paintbrush", "kitchen knife": "paintbrush", "sharp blade": "paintbrush", "dagger": "pen",
@@ -51,7 +51,7 @@ class WordReplacement:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to replace; give a safe_prompt or another safe embedding")
-        given = text = without_brackets(normalise(prompt))
+        given = text = single_spaces(unbracketed(normalise(prompt)))
         for span in sorted(detection.evidence, key=len, reverse=True):
             text = self._replace(text, span)
             if self._replace(given, span) == given:  # gone with a longer span is as good

@@ -17,6 +17,7 @@ REPEATED = re.compile(r"(?<=[\w)])(?:\+{1,8}|-{2,8})(?![\w+-])")
 """word++ and word-- of Compel."""
 ESCAPED = re.compile(r"\\(?=[()\[\]{}])")
 BRACKETS = re.compile(r"[\[\]{}]+|\({2,}|\){2,}")
+ROUND = str.maketrans("()", "  ")
 OR = " or "
 """Between alternatives. A comma would do, too, but would let "{fork and|} knife" read as one phrase."""
 
@@ -43,3 +44,8 @@ def _name_choices(text: str) -> str:
             depth = max(0, depth - 1)
         parts.append(OR if depth and character in "|:" else character)
     return "".join(parts)
+
+
+def unbracketed(text: str) -> str:
+    """Read round brackets as spaces: what is left of a weight says nothing, "a (knife)" -> "a  knife "."""
+    return text.translate(ROUND)
