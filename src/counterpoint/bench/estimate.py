@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from counterpoint.bench.generate import is_done
 from counterpoint.bench.plan import Plan, Task, batches
 from counterpoint.bench.shard import WHOLE, Shard
 from counterpoint.bench.store import Store
@@ -61,7 +62,7 @@ def estimate(
     records = {task.key: store.read("records", task.key) for task in tasks}
     parts = [shard.of(batches(plan.tasks(method), plan.recipe.batch_size)) for method in plan.methods]
     mine = [task for part in parts for batch in part for task in batch]
-    lacking = [task for task in mine if _is_lacking(records[task.key], retry_errors)]
+    lacking = [task for task in mine if not is_done(records[task.key], retry_errors)]
     seconds = _seconds([record for record in records.values() if record])
     return Estimate(
         pictures=len(tasks), to_draw=len(lacking), plain_rows=sum(_rows(task) for task in lacking),
@@ -81,10 +82,6 @@ def told(found: Estimate) -> str:
     if found.to_train:
         parts.append(f"before it, and not counted, the weights of {', '.join(found.to_train)}")
     return "; ".join(parts)
-
-
-def _is_lacking(record: Mapping[str, Any] | None, retry_errors: bool) -> bool:
-    return record is None or bool(retry_errors and record.get("error"))
 
 
 def _rows(task: Task) -> int:

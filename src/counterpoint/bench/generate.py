@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from counterpoint.bench.batch_drawer import Batch
@@ -20,13 +21,14 @@ def missing(plan: Plan, method: str, store: Store, *, shard: Shard, retry_errors
     """
     found = []
     for tasks in shard.of(batches(plan.tasks(method), plan.recipe.batch_size)):
-        lacks = frozenset(task.key for task in tasks if not _is_done(store.record(task.key), retry_errors))
+        lacks = frozenset(task.key for task in tasks if not is_done(store.record(task.key), retry_errors))
         if lacks:
             found.append(Batch(tasks=tuple(tasks), lacks=lacks))
     return found
 
 
-def _is_done(record: dict[str, Any] | None, retry_errors: bool) -> bool:
+def is_done(record: Mapping[str, Any] | None, retry_errors: bool) -> bool:
+    """Whether a picture's record says that nothing is left to draw; a failure counts unless it is to be tried again."""
     return record is not None and not (retry_errors and record.get("error"))
 
 
