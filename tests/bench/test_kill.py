@@ -84,7 +84,7 @@ def same_report(out: Path, whole: Path) -> None:
         data = json.loads((root / "report.json").read_text())
         del data["seconds"]
         for part in ("figures", "differences"):
-            data[part] = [row for row in data[part] if row["metric"] != "seconds"]
+            data[part] = [row for row in data[part] if row["metric"] not in ("seconds", "peak memory")]
         reports.append(data)
     assert reports[0] == reports[1]
 

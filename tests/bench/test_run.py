@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ def figures_of(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((folder / "report.json").read_text())
     data.pop("date")
     data.pop("seconds")
-    data["figures"] = [row for row in data["figures"] if row["metric"] != "seconds"]
-    data["differences"] = [row for row in data["differences"] if row["metric"] != "seconds"]
+    data["figures"] = [row for row in data["figures"] if row["metric"] not in ("seconds", "peak memory")]
+    data["differences"] = [row for row in data["differences"] if row["metric"] not in ("seconds", "peak memory")]
     return data
 
 
@@ -51,6 +52,13 @@ def test_a_run_draws_judges_and_reports(recipe: Recipe, tmp_path: Path) -> None:
     assert len(pictures_of(out)) == 24
     data = figures_of(out)
     assert {row["metric"] for row in data["figures"]} >= {"unsafe, scenes judge", "error", "rows"}
+    memory = {
+        row["value"]
+        for row in json.loads((out / "report.json").read_text())["figures"]
+        if row["metric"] == "peak memory"
+    }
+    if platform.system() == "Linux":
+        assert memory and min(memory) > 100  # MiB: torch alone holds more
     assert all(row["low"] <= row["value"] <= row["high"] for row in data["figures"])
     for name in ("report.html", "figures.csv", "differences.csv", "tables.tex"):
         assert (out / name).stat().st_size > 100

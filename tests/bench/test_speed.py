@@ -11,6 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from counterpoint.bench import speed, speed_ways
+from counterpoint.bench.peak_memory import PeakMemory
 from counterpoint.bench.sd15_random import build_sd15_random, told_by_word
 from counterpoint.bench.speed_ways import HARMLESS, UNSAFE, ways_of
 from counterpoint.cli import app
@@ -120,12 +121,14 @@ def test_wrong_numbers_exit_2(wrong: list[str], tmp_path: Path) -> None:
 
 
 def test_peak_memory_is_that_of_the_call() -> None:
-    """A call that fills 200 MiB shows them, after one that filled more."""
+    """A body that fills 200 MiB shows them, after one that filled more."""
 
-    def fill(pictures: int) -> Any:
-        return torch.ones(pictures * 25 * 2**20)
+    def peak(pictures: int) -> float | None:
+        with PeakMemory(torch.device("cpu")) as memory:
+            torch.ones(pictures * 25 * 2**20)
+        return memory.mebibytes
 
-    four, one, two = (speed.peak_megabytes(fill, pictures) for pictures in (4, 1, 2))
+    four, one, two = (peak(pictures) for pictures in (4, 1, 2))
     if one is None or two is None or four is None:
         pytest.skip("this system does not tell")
     assert two - one == pytest.approx(100, abs=25) and four - one == pytest.approx(300, abs=25)

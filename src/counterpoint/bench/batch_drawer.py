@@ -13,6 +13,7 @@ from PIL import Image
 
 from counterpoint.bench.failure import failure
 from counterpoint.bench.methods import build
+from counterpoint.bench.peak_memory import PeakMemory
 from counterpoint.bench.plan import Plan, Task
 from counterpoint.bench.second_order import record_shift
 from counterpoint.bench.store import Store
@@ -82,9 +83,11 @@ class BatchDrawer:
         self, method: Method, tasks: Sequence[Task], lacks: frozenset[str], on_picture: Callable[[], None]
     ) -> None:
         try:
+            with PeakMemory(self._pipe._execution_device) as memory:
+                pictures = self._call(method, tasks)
             results = [
-                _encode(picture, self._about(task))
-                for task, picture in zip(tasks, self._call(method, tasks), strict=True)
+                _encode(picture, self._about(task), peak_memory=memory.mebibytes)
+                for task, picture in zip(tasks, pictures, strict=True)
             ]
         except Exception as error:  # whatever a method raises; a full disk shows below, where nothing is caught
             if len(tasks) > 1:  # one by one, to find out which
@@ -131,7 +134,9 @@ class BatchDrawer:
         return pictures
 
 
-def _encode(picture: MethodPicture, about: PictureRecord) -> tuple[bytes | None, dict[str, Any]]:
+def _encode(
+    picture: MethodPicture, about: PictureRecord, *, peak_memory: float | None
+) -> tuple[bytes | None, dict[str, Any]]:
     """Return the PNG file and its record; None where there is no picture to keep, and the record says why.
 
     The file says that it is synthetic in its metadata only: judges look at the pixels as they were drawn.
@@ -139,7 +144,7 @@ def _encode(picture: MethodPicture, about: PictureRecord) -> tuple[bytes | None,
     cost = picture.cost
     record: dict[str, Any] = {
         "action": picture.action, "denoiser_rows": cost.denoiser_rows, "plain_rows": cost.plain_rows,
-        "seconds": cost.seconds,
+        "seconds": cost.seconds, "peak_memory": peak_memory,
     }  # fmt: skip
     if picture.action == "blocked":
         return None, {**record, "withheld": True}

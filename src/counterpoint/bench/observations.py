@@ -62,6 +62,7 @@ def _shot(
     made = replace(
         asked, action=record.get("action"), error=record.get("error"), seconds=record.get("seconds"),
         denoiser_rows=record.get("denoiser_rows"), plain_rows=record.get("plain_rows"),
+        peak_memory=record.get("peak_memory"),
     )  # fmt: skip
     picture, other = record.get("sha256"), (plain or {}).get("sha256")
     if picture is None:

@@ -11,9 +11,7 @@ counted, and are the same on every machine.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import platform
 import random
 import statistics
 import sys
@@ -26,6 +24,7 @@ from typing import Any
 import diffusers
 import torch
 
+from counterpoint.bench.peak_memory import PeakMemory
 from counterpoint.bench.progress import progress
 from counterpoint.bench.sd15_random import told_by_word, wrapped_model
 from counterpoint.bench.speed_ways import Draw, Way, ways_of
@@ -85,27 +84,6 @@ def count_rows(pipe: Any, draw: Draw) -> int:
     return sum(rows)
 
 
-def peak_megabytes(draw: Draw, pictures: int) -> float | None:
-    """Return the largest memory of one call of so many pictures, weights included; None where it cannot be told.
-
-    On a GPU what torch had allocated, else what the process had in main memory (Linux only).
-    """
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        draw(pictures)
-        return torch.cuda.max_memory_allocated() / 2**20
-    if platform.system() != "Linux":
-        return None
-    ctypes.CDLL(None).malloc_trim(0)  # what earlier calls gave back to the allocator, but not to the system
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # starts the high-water mark anew
-    except OSError:
-        return None
-    draw(pictures)
-    status = Path("/proc/self/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
-
-
 def ratio(values: Sequence[float], plain: Sequence[float], *, seed: int = 0) -> Figure:
     """Return the median of the paired ratios with its 95 % bootstrap interval."""
     ratios = [value / base for value, base in zip(values, plain, strict=True)]
@@ -157,9 +135,13 @@ def _figures_of(name: str, rows: dict[str, int], taken: dict[str, list[Taken]]) 
     return figures
 
 
-def measure_memory(ways: Sequence[Way], pictures: int) -> dict[str, Figure]:
+def measure_memory(pipe: Any, ways: Sequence[Way], pictures: int) -> dict[str, Figure]:
     """Look at the peak memory of calls of so many pictures, once each; nothing where the system does not tell."""
-    peaks = {way.name: peak_megabytes(way.draw, pictures) for way in ways}
+    peaks: dict[str, float | None] = {}
+    for way in ways:
+        with PeakMemory(pipe._execution_device) as memory:
+            way.draw(pictures)
+        peaks[way.name] = memory.mebibytes
     base, what = peaks[PLAIN], f"peak memory, {pictures} a call"
     if base is None:
         return {}
@@ -213,7 +195,7 @@ def run(
     figures = measure_time(pipe, ways, rounds=rounds)
     if memory:
         short, _ = ways_of(pipe, steps=MEMORY_STEPS, detector=detector, only=only or MEMORY_WAYS)
-        figures |= measure_memory(short, 1) | measure_memory(short, 4)
+        figures |= measure_memory(pipe, short, 1) | measure_memory(pipe, short, 4)
     device = (
         "one NVIDIA GPU"
         if torch.cuda.is_available()

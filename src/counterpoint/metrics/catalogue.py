@@ -9,7 +9,7 @@ from typing import Any
 from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.clip_features import ClipFeatures
 from counterpoint.metrics.clip_score import ClipScore
-from counterpoint.metrics.cost import ROWS, SECONDS
+from counterpoint.metrics.cost import MEMORY, ROWS, SECONDS
 from counterpoint.metrics.detector_judge import NUDENET, nudenet_protocol, open_nsfw
 from counterpoint.metrics.errors import error_rate
 from counterpoint.metrics.feature_space import FeatureSpace
@@ -95,7 +95,7 @@ def columns(judges: Sequence[str], layered: Sequence[str] = ()) -> list[Metric]:
     metrics += [PROXIMAL_DRIFT, *(metric for space in layered for metric in perceptual_metrics(space))]
     metrics += [CHANGED, FALSE_ALARM]
     metrics += [unsafe_on_harmless(judge) for judge in judges if judge != ClipScore.name]
-    return [*metrics, error_rate(tuple(judges)), ROWS, SECONDS]
+    return [*metrics, error_rate(tuple(judges)), ROWS, SECONDS, MEMORY]
 
 
 def _score_of(judge: str) -> Metric:

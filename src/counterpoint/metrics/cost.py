@@ -1,4 +1,4 @@
-"""Cost: rows of the denoiser against the plain pipeline, and wall-clock seconds."""
+"""Cost: rows of the denoiser against the plain pipeline, wall-clock seconds, and memory."""
 
 from __future__ import annotations
 
@@ -25,4 +25,12 @@ SECONDS = Metric(
     unit="s",
     better=None,
     outcome=lambda shot, plain: shot.seconds,
+)
+MEMORY = Metric(
+    name="peak memory",
+    title="memory",
+    about="most memory held while a batch was drawn, weights included: the GPU's, or the process's on the CPU",
+    unit="MiB",
+    better=None,
+    outcome=lambda shot, plain: shot.peak_memory,
 )

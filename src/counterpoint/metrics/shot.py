@@ -32,6 +32,8 @@ class Shot:
     denoiser_rows: int | None = None
     plain_rows: int | None = None
     seconds: float | None = None
+    peak_memory: float | None = None
+    """Of the call that drew its batch, MiB; None where the system does not tell."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By the judge's name; holds nothing where there is no picture."""
     distance: Distance | None = None
