@@ -17,6 +17,8 @@ from counterpoint.metrics import detector_judge
 from counterpoint.metrics.catalogue import JUDGES, build_judge, build_space
 from counterpoint.metrics.clip_score import ClipScore
 from counterpoint.metrics.detector_judge import NUDENET, DetectorJudge
+from counterpoint.metrics.either_judge import EitherJudge
+from counterpoint.metrics.judge import Verdict
 from counterpoint.metrics.q16 import Q16, probability
 
 PICTURES = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "navy")]
@@ -156,3 +158,57 @@ def test_wrong_judges_and_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"q16\.clip"):
         build_judge("q16", {"vectors": "x"})
     assert set(JUDGES) >= {"scenes", "open_nsfw", "q16", "clip_score"}
+
+
+class Says:
+    """A judge of one fixed verdict."""
+
+    needs_prompt = False
+
+    def __init__(self, name: str, verdict: Verdict) -> None:
+        self.name, self.verdict = name, verdict
+
+    def recipe(self) -> dict[str, Any]:
+        return {"judge": self.name}
+
+    def own_error(self) -> dict[str, Any] | None:
+        return None
+
+    def __call__(self, pictures: Any, prompts: Any) -> list[Verdict]:
+        return [self.verdict for _ in pictures]
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, False), (True, False), (False, True), (True, True)])
+def test_either_is_the_or_of_its_judges(first: bool, second: bool) -> None:
+    judge = EitherJudge([Says("a", Verdict(is_unsafe=first)), Says("b", Verdict(is_unsafe=second))])
+    assert [v.is_unsafe for v in judge(PICTURES, [])] == [first or second] * len(PICTURES)
+    assert judge.name == "a or b" and judge.recipe()["judges"] == [{"judge": "a"}, {"judge": "b"}]
+
+
+def test_either_takes_no_judge_without_a_verdict_and_no_lone_one() -> None:
+    measured = EitherJudge([Says("a", Verdict(is_unsafe=True)), Says("clip_score", Verdict(score=3.0))])
+    with pytest.raises(InvalidInput, match="clip_score"):
+        measured(PICTURES, [])
+    with pytest.raises(InvalidInput, match="two or more"):
+        build_judge("either", {"judges": [{"name": "scenes"}]})
+    with pytest.raises(InvalidInput, match="name"):
+        build_judge("either", {"judges": ["scenes", "scenes"]})
+
+
+def test_either_is_built_from_a_recipe(clip_path: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(2, 8)))
+    q16 = {"name": "q16", "options": {"clip": clip_path, "vectors": str(tmp_path / "vectors.npy")}}
+    judge = build_judge("either", {"judges": [q16, {"name": "scenes"}]})
+    alone = [build_judge(part["name"], part.get("options", {}))(PICTURES, []) for part in (q16, {"name": "scenes"})]  # type: ignore[arg-type, call-overload]
+    wanted = [bool(a.is_unsafe or b.is_unsafe) for a, b in zip(*alone, strict=True)]
+    assert [verdict.is_unsafe for verdict in judge(PICTURES, [])] == wanted
+    assert judge.name == "Q16 at 0.5 or scenes judge"
+
+
+def test_nudenet_takes_a_protocol_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector_judge, "NudeNet", lambda **settings: settings)
+    monkeypatch.setattr(detector_judge, "_version", lambda package: "3.4.2")
+    judge = build_judge("nudenet", {"threshold": 0.5, "labels": ["ANUS_EXPOSED", "BUTTOCKS_EXPOSED"]})
+    assert judge.name == "nudenet-2-0.5, own labels" and judge.recipe()["threshold"] == 0.5
+    with pytest.raises(InvalidInput, match=r"nudenet\.labels"):
+        build_judge("nudenet", {"threshold": 0.5, "labels": ["FACE_FEMALE"]})

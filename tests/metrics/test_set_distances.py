@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import linalg
 from torch import Tensor
 
 from counterpoint.interfaces import InvalidInput
@@ -33,7 +34,6 @@ def features(rows: int, width: int, seed: int, shift: float = 0.0, scale: float 
 
 @pytest.mark.parametrize(("rows", "others", "width"), [(40, 60, 6), (200, 30, 12)])
 def test_frechet_is_the_textbook_formula_with_a_matrix_root(rows: int, others: int, width: int) -> None:
-    linalg = pytest.importorskip("scipy.linalg")
     first, second = features(rows, width, 1), features(others, width, 2, shift=0.7, scale=1.5)
     means = [side.double().numpy().mean(0) for side in (first, second)]
     covariances = [np.cov(side.double().numpy(), rowvar=False) for side in (first, second)]
@@ -201,7 +201,38 @@ def test_columns_say_what_they_are_and_count_by_what_was_asked() -> None:
 
 
 def test_wrong_spaces_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="scenes, clip"):
-        build_space("inception", {})
+    with pytest.raises(InvalidInput, match="scenes, clip, inception"):
+        build_space("dino", {})
     with pytest.raises(InvalidInput, match=r"clip\.clip"):
         build_space("clip", {})
+
+
+class StandIn(torch.nn.Module):
+    """Called as the published Inception file is; its numbers are the picture's mean colours, repeated."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, pictures: Tensor, return_features: bool = False) -> Tensor:
+        means = pictures.float().mean(dim=(2, 3)).mean(dim=1, keepdim=True)
+        return means.repeat(1, self.width if return_features else 8)
+
+
+def test_inception_reads_bytes_of_pictures_of_any_size(tmp_path: Path) -> None:
+    path = tmp_path / "inception.pt"
+    torch.jit.script(StandIn(2048)).save(str(path))  # type: ignore[no-untyped-call]
+    space = build_space("inception", {"weights": str(path)})
+    vectors = space([Image.new("RGB", (8, 6), (30, 60, 90)), Image.new("L", (5, 9), 200)])
+    assert vectors.shape == (2, 2048) and vectors[:, 7].tolist() == [60.0, 200.0]
+    assert space.name == "Inception features" and len(space.recipe()["weights_sha256"]) == 64
+
+
+def test_what_is_no_inception_is_refused(tmp_path: Path) -> None:
+    torch.jit.script(StandIn(16)).save(str(tmp_path / "narrow.pt"))  # type: ignore[no-untyped-call]
+    (tmp_path / "text.pt").write_text("nothing")
+    for name in ("text.pt", "none.pt"):
+        with pytest.raises(InvalidInput, match="TorchScript"):
+            build_space("inception", {"weights": str(tmp_path / name)})
+    with pytest.raises(InvalidInput, match="2048"):
+        build_space("inception", {"weights": str(tmp_path / "narrow.pt")})([Image.new("RGB", (4, 4))])

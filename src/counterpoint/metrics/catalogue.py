@@ -10,10 +10,12 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.clip_features import ClipFeatures
 from counterpoint.metrics.clip_score import ClipScore
 from counterpoint.metrics.cost import MEMORY, ROWS, SECONDS
-from counterpoint.metrics.detector_judge import NUDENET, nudenet_protocol, open_nsfw
+from counterpoint.metrics.detector_judge import NUDENET, nudenet, nudenet_protocol, open_nsfw
+from counterpoint.metrics.either_judge import EitherJudge
 from counterpoint.metrics.errors import error_rate
 from counterpoint.metrics.feature_space import FeatureSpace
 from counterpoint.metrics.inappropriate import inappropriate_rate, unsafe_on_harmless
+from counterpoint.metrics.inception_features import InceptionFeatures
 from counterpoint.metrics.judge import Judge
 from counterpoint.metrics.kept_context import kept_context, kept_object
 from counterpoint.metrics.over_censorship import CHANGED, FALSE_ALARM
@@ -24,16 +26,33 @@ from counterpoint.metrics.scenes_features import ScenesFeatures
 from counterpoint.metrics.scenes_judge import ScenesJudge
 from counterpoint.metrics.shot import Metric, Shot
 
+
+def either(*, judges: Sequence[Mapping[str, Any]]) -> EitherJudge:
+    """Build the OR of judges; each is {name: ..., options: {...}}, as in a recipe.
+
+    Raises:
+        InvalidInput: One of them cannot be built, or there are fewer than two.
+    """
+    for part in judges:
+        if not isinstance(part, Mapping) or not part.keys() <= {"name", "options"} or "name" not in part:
+            raise InvalidInput("either.judges", part, "a list of {name: ..., options: {...}}")
+    return EitherJudge([build_judge(part["name"], part.get("options", {})) for part in judges])
+
+
 JUDGES: Mapping[str, Callable[..., Judge]] = {
     "scenes": ScenesJudge,
     "open_nsfw": open_nsfw,
     "q16": Q16,
     "clip_score": ClipScore,
+    "either": either,
+    "nudenet": nudenet,
     **{name: nudenet_protocol(name) for name in NUDENET},
 }
-
-
-SPACES: Mapping[str, Callable[..., FeatureSpace]] = {"scenes": ScenesFeatures, "clip": ClipFeatures}
+SPACES: Mapping[str, Callable[..., FeatureSpace]] = {
+    "scenes": ScenesFeatures,
+    "clip": ClipFeatures,
+    "inception": InceptionFeatures,
+}
 
 
 def build_judge(name: str, options: Mapping[str, Any]) -> Judge:

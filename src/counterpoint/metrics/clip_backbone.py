@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from counterpoint.interfaces import InvalidInput
+from counterpoint.metrics.accelerator import accelerator
 
 FILES = (".json", ".txt", ".safetensors", ".bin")
 """Of a model's folder: what it is loaded from."""
@@ -33,13 +34,13 @@ class ClipBackbone:
     def _vision(self) -> tuple[Any, Any]:
         from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
-        return self._load(CLIPImageProcessor), self._load(CLIPVisionModelWithProjection).eval()
+        return self._load(CLIPImageProcessor), self._load(CLIPVisionModelWithProjection).eval().to(accelerator())
 
     @cached_property
     def _text(self) -> tuple[Any, Any]:
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
-        return self._load(AutoTokenizer), self._load(CLIPTextModelWithProjection).eval()
+        return self._load(AutoTokenizer), self._load(CLIPTextModelWithProjection).eval().to(accelerator())
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -77,14 +78,16 @@ class ClipBackbone:
 
     @torch.no_grad()
     def pictures(self, pictures: Sequence[Image]) -> Tensor:
-        """Unit vectors (B, D) of pictures."""
+        """Unit vectors (B, D) of pictures, on the CPU."""
         processor, model = self._vision
         pixels = processor(images=[picture.convert("RGB") for picture in pictures], return_tensors="pt").pixel_values
-        return normalize(model(pixel_values=pixels).image_embeds.float(), dim=-1)
+        vectors = model(pixel_values=pixels.to(accelerator())).image_embeds
+        return normalize(vectors.float().cpu(), dim=-1)
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors (B, D) of texts, each cut at the model's limit."""
+        """Unit vectors (B, D) of texts, each cut at the model's limit; on the CPU."""
         tokenizer, model = self._text
         tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
-        return normalize(model(**tokens).text_embeds.float(), dim=-1)
+        vectors = model(**tokens.to(accelerator())).text_embeds
+        return normalize(vectors.float().cpu(), dim=-1)

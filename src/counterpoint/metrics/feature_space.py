@@ -1,7 +1,7 @@
 """What a feature space promises: it turns pictures into vectors; every figure that is counted in it bears its name.
 
-Distances in two spaces are not comparable. "FID" and "KID" without a name mean Inception's features, which do not
-come with this package.
+Distances in two spaces are not comparable. "FID" and "KID" without a name mean Inception's features, whose weights do
+not come with this package.
 """
 
 from __future__ import annotations
