@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from counterpoint.bench import rivals, story
+from counterpoint.bench import rivals, story, story_sheet, story_tables
 from counterpoint.bench.judging import build_judges, room_of
 from counterpoint.bench.plan import read_plan
 from counterpoint.bench.recipe import parse_recipe
@@ -64,7 +64,7 @@ def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
     assert "currentColor" not in plot
     assert ElementTree.fromstring(plot).attrib["font-family"] == "sans-serif"
     with Image.open(page.parent / "scenes-sheet.jpg") as sheet:
-        assert sheet.width > 3 * story.CELL
+        assert sheet.width > 3 * story_sheet.CELL
     record = json.loads((page.parent / "scenes.json").read_text())
     assert {row["winner"] for row in record["run"]["matched"] if row["compared"] == "unsafe"} == {"rival"}
     assert record.keys() == {"command", "commit", "machine", "date", "figures", "run"}
@@ -77,6 +77,16 @@ def test_the_page_says_where_a_rival_wins(folder: Path, tmp_path: Path) -> None:
     assert len(record["figures"]) == len(rows) and set(record["run"]["best"]) <= record["figures"].keys()
     assert "How long it took, all processes together: drawing" in text
     assert str(tmp_path) not in text
+    every = (page.parent / "scenes-tables.md").read_text(encoding="utf-8")
+    assert all(f"| `{label}` |" in every for label in read_plan(folder).methods) and "memory" in every
+    assert "## The dial" in text and "## Unsafe pictures, by category" in text and "scenes-tables.md" in text
+
+
+def test_pages_beside_it_are_linked(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "attack.md").write_text("# Attacks")
+    story.write_story(folder, tmp_path / "scenes.md")
+    text = (tmp_path / "scenes.md").read_text(encoding="utf-8")
+    assert "- [attack](attack.md): " in text and "ablation" not in text
 
 
 def test_distances_of_sets_stand_on_the_page_where_the_recipe_asks_for_them() -> None:
@@ -85,11 +95,11 @@ def test_distances_of_sets_stand_on_the_page_where_the_recipe_asks_for_them() ->
 
     distance = SetDistance(frechet=figure(12.5, 1.5), kernel=figure(0.25, 0.0))
     section = types.SimpleNamespace(label="proximal", sets={"some features": {"rival": distance}})
-    about, rows = story.sets_parts([section])  # type: ignore[list-item]
-    assert "not Inception's" in about and "0 = the same pictures" in about
+    about, rows = story_tables.sets_parts([section])  # type: ignore[list-item]
+    assert "compare within this table only" in about and "0 = the same pictures" in about
     assert "KID over some features, proximal | FID over some features, proximal" in rows
     assert "| `rival` | 0.25 | 12.5 (11–14) |" in rows
-    assert story.sets_parts([types.SimpleNamespace(label="proximal", sets={})]) == []  # type: ignore[list-item]
+    assert story_tables.sets_parts([types.SimpleNamespace(label="proximal", sets={})]) == []  # type: ignore[list-item]
 
 
 def test_an_unfinished_run_makes_no_page(folder: Path, tmp_path: Path) -> None:

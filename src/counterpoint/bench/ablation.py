@@ -23,7 +23,9 @@ from counterpoint.bench.page import interval_text, value_text
 from counterpoint.bench.report import Report, Section, as_results, build_report
 from counterpoint.bench.rivals import OURS
 from counterpoint.bench.store import Store
-from counterpoint.bench.story import command, drawn_picture, how_long, row_title, table
+from counterpoint.bench.story import command, how_long
+from counterpoint.bench.story_sheet import drawn_picture, row_title
+from counterpoint.bench.story_tables import table
 from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.shot import Metric
 from counterpoint.metrics.statistics import Difference

@@ -1,6 +1,7 @@
-"""Tell a finished run of the preset `scenes` in two pages: what is better, by how much, and where a rival wins.
+"""Tell a finished run of the preset `scenes`: the paper's findings one by one, and where a rival wins.
 
-Writes a Markdown page, and beside it a plot, a contact sheet and all figures as JSON. Every figure comes from the run.
+Writes a Markdown page, its tables of all settings as a second page, and beside them a plot, a contact sheet and all
+figures as JSON. Every figure comes from the run.
 
 Example:
     python -m counterpoint.bench.story runs/scenes --out docs/results/scenes.md
@@ -12,26 +13,25 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-from PIL import Image
 
 from counterpoint.bench.files import write_whole
-from counterpoint.bench.page import front_of, interval_text, mixture_text, percent_text, value_text
-from counterpoint.bench.plan import Task
+from counterpoint.bench.page import front_of, percent_text, value_text
 from counterpoint.bench.report import Report, Section, as_results, build_report
 from counterpoint.bench.rivals import Duel, best_rivals, families, our_labels
 from counterpoint.bench.store import Store
+from counterpoint.bench.story_sheet import opened, rival_settings, sheet, sheet_methods
+from counterpoint.bench.story_tables import (
+    category_table,
+    dial_table,
+    duel_table,
+    neighbours_table,
+    sets_parts,
+    settings_table,
+)
 from counterpoint.interfaces import InvalidInput
-from counterpoint.metrics.embedding_shift import Shift
 from counterpoint.metrics.matching import Goal
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
-from counterpoint.metrics.set_distance import SetDistance
-from counterpoint.results import Figure
-from counterpoint.sheet import contact_sheet
 
-ROWS = {True: 5, False: 3}
-"""Rows of the contact sheet: unsafe and harmless prompts."""
 SHARED = "safe_prompt"
 """The rival that is made of our own parts."""
 TOLD: dict[Goal, str] = {
@@ -44,11 +44,15 @@ DECIDED = {
     "undecided": "not decided",
     "unreached": "the rival is nowhere as safe",
 }
-RIVALS = 4
-"""Rivals in the contact sheet, the strongest first."""
+BESIDE = {
+    "ablation": "what tau, coupling, weight, ramp and the safe embedding do",
+    "attack": "other words, other spellings and a white-box search for tokens, against gate and method",
+    "streams": "ours against its own gate and safe text without the two streams",
+    "advunlearn": "adversarial training of the text encoder beside ESD and ours",
+}
+"""Pages of other runs that tell the rest, where they lie in the same folder."""
 MOST_NAMED = 5
 """Settings that a sentence names."""
-CELL = 132
 INK = "#6e7781"
 """Of the plot on a page: readable on light and on dark."""
 
@@ -63,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_story(folder: Path, out: Path) -> None:
-    """Write `out` and, beside it, NAME.json, NAME-front.svg and NAME-sheet.jpg.
+    """Write `out` and, beside it, NAME-tables.md, NAME.json, NAME-front.svg and NAME-sheet.jpg.
 
     Raises:
         InvalidInput: The run has no unsafe prompts, no setting of ours, or is not finished.
@@ -83,7 +87,18 @@ def write_story(folder: Path, out: Path) -> None:
     sheet(report, unsafe, ours, Store(folder)).save(out.with_name(f"{name}-sheet.jpg"), quality=84)
     data = json.dumps(as_results(report, command(report, "story")), allow_nan=False) + "\n"
     write_whole(out.with_suffix(".json"), data.encode())
-    write_whole(out, (text(report, unsafe, ours, name) + "\n").encode())
+    write_whole(out.with_name(f"{name}-tables.md"), (tables(report, unsafe, name) + "\n").encode())
+    parts = [text(report, unsafe, ours, name), beside(out), "## How it was made", made(report, name)]
+    write_whole(out, ("\n\n".join(part for part in parts if part) + "\n").encode())
+
+
+def beside(out: Path) -> str:
+    """Link the pages of other runs that lie beside this one; nothing where there are none."""
+    links = [
+        f"- [{name}]({name}.md): {what}." for name, what in BESIDE.items()
+        if name != out.stem and out.with_name(f"{name}.md").is_file()
+    ]  # fmt: skip
+    return "\n".join(["## Told on other pages", "", *links]) if links else ""
 
 
 def standalone(svg: str) -> str:
@@ -93,32 +108,84 @@ def standalone(svg: str) -> str:
 
 
 def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
-    """Return the page."""
+    """Return what the run tells."""
     plan, harmless = report.plan, [section for section in report.sections if section.neighbours]
-    sizes = ", ".join(f"{section.prompts} {section.label}" for section in report.sections)
     parts = [
         f"# {plan.recipe.name}: ours against {_methods(len({duel.rival for duel in unsafe.duels}))}",
+        about(report),
+        "## In short", *headlines(report, unsafe, ours), *[drift_line(section, ours) for section in harmless],
+        f"![The same seeds across methods]({name}-sheet.jpg)",
+        "The columns: " + ", ".join(f"`{label}`" for label in sheet_methods(report, unsafe, ours)) + ".",
+        *findings(report, unsafe, harmless, ours, name),
+        "## Where a rival wins", rival_wins(report),
+    ]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def about(report: Report) -> str:
+    """Say what was drawn, and what it tells nothing about."""
+    plan = report.plan
+    sizes = ", ".join(f"{section.prompts} {section.label}" for section in report.sections)
+    return (
         f"{len(plan.all_tasks())} pictures of the model `{plan.model['name']}`: {len(plan.methods)} settings, "
         f"{sizes} prompts, {plan.recipe.steps} steps, the same noise for all. {report.failed} could not be drawn or "
         "judged. The prompts are captions of the scenes world, whose unsafe objects are mild proxies (a knife, a "
-        "beer): these figures tell nothing about nudity, photographs or other models.",
-        "## In short", *headlines(report, unsafe, ours), *[drift_line(section, ours) for section in harmless],
-        "## Where a rival wins", rival_wins(report),
-        "## At equal strength",
+        "beer): these figures tell nothing about nudity, photographs or other models."
+    )
+
+
+def findings(report: Report, unsafe: Section, harmless: Sequence[Section], ours: str, name: str) -> list[str]:
+    """Return the paper's findings, as this run has them; what it holds nothing on is left out."""
+    reference, rivals = report.plan.reference, rival_settings(report, unsafe, ours)
+    safety = next(metric for metric in report.metrics if metric.is_safety)
+    found = [
+        "## Unsafe pictures, by category",
+        "Each rival at the setting that is matched to ours at equal kept context, the strongest first.",
+        category_table(unsafe, safety, [reference, ours, *rivals]),
+    ]
+    if harmless:
+        found += [
+            "## Neighbours, and second-order statistics",
+            "Harmless prompts: is the object still there, how far is the picture from the plain one (root mean square, "
+            "0..1), and how many prompts did the method act on at all: a method without a gate acts on every one. The "
+            "shifts are of what cross-attention makes of the words, against the plain model's: editing the text "
+            "encoder or those maps moves them; edits elsewhere (`esd-u`) and methods that change no weight are at 0 "
+            "there by construction, whatever they do to pictures.",
+            neighbours_table(harmless, [ours, *opened(report, ours), *rivals]),
+        ]
+    return [
+        *found,
+        "## The dial",
+        dial_table(unsafe, report.metrics, [reference, *_dial(report, ours)]),
+        f"![Unsafe rate against kept context]({name}-front.svg)",
+        "## Safety against censorship, at equal strength",
         "Each rival is matched to ours by its own sweep: it may use any of its settings and any mixture of two, the "
         "plain model included, and gets the best one that keeps at least as much context as ours, or is at least as "
         f"safe. Ours here is `{ours}`, what the product does where nobody chooses. Differences are paired by prompt; "
         "intervals match anew in each resample; a winner stands only where p, corrected for the number of rivals "
         '(Holm), is below 5 %. "Unreached" says that the rival has no setting as safe as ours.',
         duel_table(unsafe, ours, "unsafe"), duel_table(unsafe, ours, "context"),
-        f"![Unsafe rate against kept context]({name}-front.svg)",
-        "## Every setting", settings_table(report, unsafe, harmless), *sets_parts(harmless),
-        f"![The same seeds across methods]({name}-sheet.jpg)",
-        "The columns: " + ", ".join(f"`{label}`" for label in sheet_methods(report, unsafe, ours)) + ".",
-        "## By category", category_table(report, unsafe, ours),
-        "## How it was made", made(report, name),
+        f"All settings, with memory and the distances of picture sets: [the tables]({name}-tables.md).",
     ]  # fmt: skip
-    return "\n\n".join(parts)
+
+
+def _dial(report: Report, ours: str) -> list[str]:
+    """Return our settings along the dial, the gate as it is, in the recipe's order."""
+    label = next(name for name, settings in families(report.plan.recipe).items() if ours in dict(settings))
+    return [name for name, _ in families(report.plan.recipe)[label]]
+
+
+def tables(report: Report, unsafe: Section, name: str) -> str:
+    """Return the page of all settings."""
+    harmless = [section for section in report.sections if section.neighbours]
+    return "\n\n".join(
+        [
+            f"# {report.plan.recipe.name}: every setting",
+            f"The tables of [a run]({name}.md): what was drawn, and how, stands there. Intervals: [{name}.json]"
+            f"({name}.json). Memory is the whole process's, in MiB, while a batch was drawn.",
+            settings_table(report, unsafe, harmless), *sets_parts(harmless),
+        ]
+    )  # fmt: skip
 
 
 def headlines(report: Report, unsafe: Section, ours: str) -> list[str]:
@@ -214,125 +281,6 @@ def rival_wins(report: Report) -> str:
     return "\n".join([head, "", *lines]) if lines else head
 
 
-def duel_table(unsafe: Section, ours: str, goal: Goal) -> str:
-    """Return one comparison with all rivals."""
-    title = "unsafe pictures at equal kept context" if goal == "unsafe" else "context kept at equal unsafe rate"
-    ranked = best_rivals(unsafe.duels, ours, goal)
-    rows = [
-        [f"`{d.rival}`", mixture_text(d), percent_text(d.match.rival), f"{100 * d.match.difference.value:+.1f}",
-         f"{100 * d.match.difference.low + 0:+.1f} to {100 * d.match.difference.high + 0:+.1f}",
-         f"{d.match.p:.2g}", d.winner]
-        for d in ranked
-    ]  # fmt: skip
-    head = ["rival", "matched setting", title, f"ours ({percent_text(ranked[0].match.ours)}) less it", "95 %", "p",
-            "better"]  # fmt: skip
-    return table(head, rows)
-
-
-def settings_table(report: Report, unsafe: Section, harmless: Sequence[Section]) -> str:
-    """Return the figures of every setting as one table; their intervals stand in the JSON."""
-    wanted = [(unsafe, metric) for metric in report.metrics if metric.is_safety or metric.is_context]
-    wanted += [(section, metric) for section in harmless for metric in report.metrics
-               if metric.name in (PROXIMAL_DRIFT.name, "object kept", "false alarm")]  # fmt: skip
-    wanted += [(unsafe, metric) for metric in report.metrics if metric.name == "rows"]
-    rows = []
-    for method in report.plan.methods:
-        cells = [section.figures.cell(metric.name, method) for section, metric in wanted]
-        shifts = [section.shifts.get(method) for section in harmless]
-        rows.append([f"`{method}`", *("–" if c is None else value_text(c.figure) for c in cells), *map(_shift, shifts)])
-    head = ["setting", *(f"{metric.title}, {section.label}" for section, metric in wanted),
-            *(f"covariance shift, {section.label}" for section in harmless)]  # fmt: skip
-    return table(head, rows)
-
-
-def sets_parts(sections: Sequence[Section]) -> list[str]:
-    """Return a table for each feature space that the recipe asks for; nothing where it asks for none."""
-    parts = []
-    for space in dict.fromkeys(space for section in sections for space in section.sets):
-        found = [(section.label, section.sets[space]) for section in sections if space in section.sets]
-        head = ["setting", *(f"{name} over {space}, {label}" for label, _ in found for name in ("KID", "FID"))]
-        rows = [
-            [f"`{method}`", *(_set_figure(by.get(method), kind) for _, by in found for kind in ("kernel", "frechet"))]
-            for method in dict.fromkeys(method for _, by in found for method in by)
-        ]
-        parts += [
-            f"Harmless pictures as sets, against the plain model's, over {space} (not Inception's: compare within this "
-            "table only); 0 = the same pictures. FID is biased upwards by their small number.",
-            table(head, rows),
-        ]
-    return parts
-
-
-def _set_figure(distance: SetDistance | None, kind: Literal["kernel", "frechet"]) -> str:
-    if distance is None:
-        return "–"
-    figure: Figure = getattr(distance, kind)
-    return f"{value_text(figure)} ({interval_text(figure)})" if interval_text(figure) else value_text(figure)
-
-
-def _shift(shift: Shift | None) -> str:
-    return "–" if shift is None else value_text(shift.covariance)
-
-
-def category_table(report: Report, unsafe: Section, ours: str) -> str:
-    """Return the unsafe rate by category: plain, ours, and the nearest settings of the strongest rivals."""
-    safety = next(metric for metric in report.metrics if metric.is_safety)
-    methods = [report.plan.reference, ours, *rival_settings(report, unsafe, ours)]
-    rows = []
-    for category in unsafe.figures.categories:
-        cells = [unsafe.figures.cell(safety.name, method, category) for method in methods]
-        count = next((cell.figure.n for cell in cells if cell), 0)
-        rows.append([f"{category} (n {count})", *("–" if c is None else value_text(c.figure) for c in cells)])
-    return table(["category", *(f"`{method}`" for method in methods)], rows)
-
-
-def rival_settings(report: Report, unsafe: Section, ours: str) -> list[str]:
-    """Return one setting of each of the strongest rivals: the larger part of its match, never the plain model."""
-    found = []
-    for duel in best_rivals(unsafe.duels, ours, "unsafe"):
-        pair = (
-            (duel.match.second, duel.match.first) if duel.match.share >= 0.5 else (duel.match.first, duel.match.second)
-        )
-        own = [label for label, _ in families(report.plan.recipe)[duel.rival]]
-        found.append(next((label for label in pair if label in own), own[-1]))
-    return found[:RIVALS]
-
-
-def sheet(report: Report, unsafe: Section, ours: str, store: Store) -> Image.Image:
-    """Return the same seeds drawn by the plain model, the strongest rivals and ours; unsafe prompts first."""
-    plan = report.plan
-    methods = sheet_methods(report, unsafe, ours)
-    tasks = {method: plan.tasks(method) for method in methods}
-    places = [
-        place
-        for is_unsafe, count in ROWS.items()
-        for place in [n for n, task in enumerate(tasks[methods[0]]) if task.prompt.is_unsafe is is_unsafe][:count]
-    ]
-    rows = [[drawn_picture(tasks[method][place], store) for method in methods] for place in places]
-    labels = [row_title(tasks[methods[0]][place]) for place in places]
-    return contact_sheet(rows, columns=methods, row_labels=labels, cell=CELL)
-
-
-def sheet_methods(report: Report, unsafe: Section, ours: str) -> list[str]:
-    """Return the columns of the sheet; ours with the gate open stands last."""
-    opened = [label for label in our_labels(report.plan.recipe) if label != ours and "open" in label][:1]
-    return [report.plan.reference, *rival_settings(report, unsafe, ours), ours, *opened]
-
-
-def drawn_picture(task: Task, store: Store) -> Image.Image | None:
-    """Return a picture of the run; None where it is not drawn."""
-    path = store.picture_path(task.key)
-    if not path.is_file():
-        return None
-    with Image.open(path) as image:
-        return image.convert("RGB")
-
-
-def row_title(task: Task) -> str:
-    """Return what stands before a row of a sheet."""
-    return task.prompt.text or f"row {task.prompt.row}"
-
-
 def command(report: Report, page: str) -> str:
     """Return the command lines that make the run and its page, by the page's module."""
     return f"counterpoint bench run {report.plan.recipe.name} --out RUN; python -m counterpoint.bench.{page} RUN"
@@ -357,12 +305,6 @@ def made(report: Report, name: str) -> str:
         f"is in the model card. All figures with their intervals: [{name}.json]({name}.json); "
         "what each column counts: [the benchmark](../benchmark.md)." + how_long(report)
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":
