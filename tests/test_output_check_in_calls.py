@@ -84,6 +84,51 @@ def test_a_prompt_that_the_gate_passed_is_steered_where_its_picture_is_unsafe(ti
     assert (report.action, report.embedding, report.redraws, report.score) == ("steered", "Neutral", 1, 0.5)
 
 
+class Doubt:
+    """Calls nothing unsafe, and scores each look's first picture as told; the others 0."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = iter(scores)
+
+    def __call__(self, pictures: Any) -> list[Detection]:
+        score = next(self.scores)
+        return [Detection(is_unsafe=False, score=score if index == 0 else 0.0) for index, _ in enumerate(pictures)]
+
+
+def test_a_doubtful_picture_is_drawn_again_and_never_hidden(tiny_pipe: Any) -> None:
+    call = {"safety": "low", **STEPS}
+    steered = guard(tiny_pipe, Doubt(0.3, 0.05))([UNSAFE, BENIGN], generator=generators(1, 2), **call)
+    high = guard(tiny_pipe, None, picture_detectors=())(
+        [UNSAFE, BENIGN], generator=generators(1, 2), **{**call, "safety": "high"}
+    )
+    assert np.array_equal(steered.images, high.images)
+    assert [(r.action, r.redraws, r.picture_unsafe) for r in steered.safety] == [
+        ("steered", 1, False),
+        ("passed", 0, False),
+    ]
+    doubted = guard(tiny_pipe, Doubt(0.3, 0.3, 0.2))([UNSAFE, BENIGN], generator=generators(1, 2), **call)
+    most = guard(tiny_pipe, None, picture_detectors=())(
+        [UNSAFE, BENIGN], generator=generators(1, 2), **{**call, "safety": "max"}
+    )
+    assert np.array_equal(doubted.images, most.images)  # the attempt at "high" scored no lower than the first
+    assert (doubted.safety[0].action, doubted.safety[0].safety, doubted.safety[0].redraws) == ("steered", 1.0, 2)
+
+
+@pytest.mark.parametrize(("doubt_from", "prompt", "how"), [(None, UNSAFE, "steer"), (0.5, UNSAFE, "steer"),
+                                                           (0.1, BENIGN, "steer"), (0.1, UNSAFE, "block")])  # fmt: skip
+def test_doubt_counts_where_the_prompt_asked_for_harm_only(
+    tiny_pipe: Any, doubt_from: float | None, prompt: str, how: str
+) -> None:
+    out = guard(tiny_pipe, Doubt(0.3), doubt_from=doubt_from, on_unsafe=how)(prompt, **STEPS)
+    assert out.safety[0].redraws == 0
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.1, 1.1])
+def test_a_wrong_doubt_is_refused(tiny_pipe: Any, wrong: float) -> None:
+    with pytest.raises(InvalidInput, match="doubt_from"):
+        guard(tiny_pipe, Doubt(0.3), doubt_from=wrong)
+
+
 @pytest.mark.parametrize("kind", ["pil", "np", "pt"])
 def test_what_no_level_makes_safe_is_blocked(tiny_pipe: Any, kind: str) -> None:
     eye = Eye(lambda index, picture: index == 0)

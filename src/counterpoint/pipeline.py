@@ -69,6 +69,9 @@ class SafePipeline:
         on_unsafe: What happens to a picture that one of them calls unsafe: "steer" draws it again at
             higher levels from the same noise, and blocks it where the highest does not help; "blur"
             and "block" hide it; "flag" returns it and says so. Each call may name another.
+        doubt_from: Score 0..1 of the output check from which "steer" draws a steered picture again though it is not
+            called unsafe, since its prompt asked for harm; it is never hidden for that. None = only what is called
+            unsafe.
         coupling: "joined" or "parallel" streams, see `engines.reference.run`.
         schedule: Weight and tau in place of the dial's; safety 0 still means off.
         engine: "fused" runs only the rows it needs, "reference" is literal and twice as dear; "auto"
@@ -91,6 +94,7 @@ class SafePipeline:
         embedding: SafeEmbedding | None = None,
         picture_detectors: Sequence[PictureDetector] = (),
         on_unsafe: OnUnsafe = "steer",
+        doubt_from: float | None = 0.1,
         coupling: Coupling = "joined",
         schedule: MixingSchedule | None = None,
         engine: Literal["auto", "fused", "reference"] = "auto",
@@ -117,6 +121,9 @@ class SafePipeline:
                 "picture_detectors", len(self.picture_detectors), f"none: {self.family.name} gives video"
             )
         self.on_unsafe = check_on_unsafe(on_unsafe)
+        if doubt_from is not None and not 0.0 < doubt_from <= 1.0:
+            raise InvalidInput("doubt_from", doubt_from, "None, or above 0 up to 1")
+        self.doubt_from = doubt_from
         self.coupling: Coupling = coupling
         self.schedule = schedule
 
@@ -254,17 +261,19 @@ class SafePipeline:
     def _check(
         self, drawn: Pictures, request: Request, embedding: SafeEmbedding, noise: Noise, on_unsafe: OnUnsafe
     ) -> None:
-        """Look at the pictures; draw again, hide or flag those that are unsafe, in place."""
+        """Look at the pictures; in place, draw unsafe and doubtful ones again, and hide or flag what stays unsafe."""
         drawn.look(judge(self.picture_detectors, drawn.images))
-        all_steered = all(drawn.reports[image].action == "steered" for image in drawn.unsafe)
+        flagged = drawn.to_draw_again(self.doubt_from)
+        all_steered = all(drawn.reports[image].action == "steered" for image in flagged)
         for safety in attempts_after(request.safety, all_steered=all_steered) if on_unsafe == "steer" else ():
-            if not drawn.unsafe:
+            if not flagged:
                 break
-            stronger = engage_flagged(request, drawn, safety)
+            stronger = engage_flagged(request, drawn, flagged, safety)
             with noise.again(self.pipe._execution_device):
                 again = self._draw(stronger, last_resort(embedding))
             again.look(judge(self.picture_detectors, again.images))
-            drawn.take(again, drawn.unsafe)
+            drawn.take(again, flagged)
+            flagged = drawn.to_draw_again(self.doubt_from)
         hide_unsafe(drawn, "block" if on_unsafe == "steer" else on_unsafe)
 
     def _safe_texts(self, request: Request, embedding: SafeEmbedding) -> dict[int, SafeText]:

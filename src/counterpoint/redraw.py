@@ -1,12 +1,12 @@
-"""Draw a call again from the same noise: what the output check calls unsafe is steered harder.
+"""Draw a call again from the same noise: what the output check calls unsafe, or doubts, is steered harder.
 
 Each attempt is the whole call once more, since a picture's noise may depend on those beside it; only
-the pictures that were called unsafe are taken from it.
+the pictures that were called unsafe, or doubted, are taken from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,11 +26,11 @@ STRONGER = (0.75, 1.0)
 
 
 def attempts_after(safety: float, *, all_steered: bool) -> tuple[float, ...]:
-    """Return the safety of each attempt that is left; none where every picture was steered and the dial stands at 1.
+    """Return the safety of each attempt that is left; none where all were steered and the dial stands at 1.
 
     Args:
         safety: The call's own.
-        all_steered: False where the gate passed the prompt of an unsafe picture: steering at the same level is new.
+        all_steered: False where the gate passed the prompt of one of them: steering at the same level is new.
     """
     return tuple(value for value in STRONGER if value > safety or (value == safety and not all_steered))
 
@@ -82,14 +82,14 @@ class Noise:
             yield
 
 
-def engage_flagged(request: Request, drawn: Pictures, safety: float) -> Request:
-    """Return the call at another level, engaged for the prompts of unsafe pictures and for no others.
+def engage_flagged(request: Request, drawn: Pictures, flagged: Sequence[int], safety: float) -> Request:
+    """Return the call at another level, engaged for the prompts of some pictures and for no others.
 
     Where the gate had passed such a prompt, the verdict on its picture stands for the gate's. The whole weight
     counts, whatever the gate's score was.
     """
     detections = [replace(detection, is_unsafe=False) for detection in request.detections]
-    for image in drawn.unsafe:
+    for image in flagged:
         index = request.prompt_of(image)
         gate, picture = request.detections[index], drawn.verdicts[image]
         detections[index] = gate if gate.is_unsafe else picture

@@ -36,6 +36,21 @@ class Pictures:
             if verdict.is_unsafe and report.action not in ("blurred", "blocked")
         )
 
+    def to_draw_again(self, doubt_from: float | None) -> tuple[int, ...]:
+        """Return the unsafe pictures, and the steered ones that score at least `doubt_from`, 0..1; None = no others.
+
+        Where the prompt asked for harm, an unsafe picture is far more likely before anybody looks at it, so less has
+        to speak for it.
+        """
+        if doubt_from is None:
+            return self.unsafe
+        doubtful = (
+            index
+            for index, (verdict, report) in enumerate(zip(self.verdicts, self.reports, strict=True))
+            if report.action == "steered" and verdict.score >= doubt_from
+        )
+        return tuple(sorted({*self.unsafe, *doubtful}))
+
     def look(self, verdicts: Sequence[Detection]) -> None:
         """Take note of the output check's verdicts, one a picture."""
         self.verdicts = list(verdicts)
@@ -45,10 +60,16 @@ class Pictures:
         ]
 
     def take(self, again: Pictures, indices: Sequence[int]) -> None:
-        """Take some pictures of another attempt, in place; the cost of all attempts adds up."""
+        """Take some pictures of another attempt, in place; the cost of all attempts adds up.
+
+        A picture that was only doubtful stays where the attempt scores no lower.
+        """
         for index in indices:
             before, after = self.reports[index], again.reports[index]
-            rows = before.cost.denoiser_rows + after.cost.denoiser_rows
+            cost = replace(after.cost, denoiser_rows=before.cost.denoiser_rows + after.cost.denoiser_rows)
+            if not self.verdicts[index].is_unsafe and again.verdicts[index].score >= self.verdicts[index].score:
+                self.reports[index] = replace(before, redraws=before.redraws + 1, cost=cost)
+                continue
             self.images[index] = again.images[index]
             self.verdicts[index] = again.verdicts[index]
             self.reports[index] = replace(
@@ -56,7 +77,7 @@ class Pictures:
                 score=before.score,  # the gate's own: the attempt was told what the picture showed
                 categories=before.categories,
                 redraws=before.redraws + 1,
-                cost=replace(after.cost, denoiser_rows=rows),
+                cost=cost,
             )
 
     def hide(self, index: int, picture: Any, action: Action) -> None:

@@ -49,7 +49,7 @@ def shot_of(wish: Wish = WISH, *, file: bytes | None = None, **fields: Any) -> S
             "The gate read violence in the prompt, so 75% of every step came from the safe stream, once the first 20%",
         ),
         ({"weight": 1.0, "tau": 0.0}, "so every step came from the safe stream, from the first one on."),
-        ({"redraws": 2}, "The picture check objected to a first picture, so it was drawn again 2 times:"),
+        ({"redraws": 2}, "The picture check was not content with a first picture, so it was drawn again 2 times:"),
         ({"redraws": 1}, "drawn again once:"),
         ({"action": "passed", "weight": 0.0}, "The gate found nothing to soften"),
         ({"action": "passed", "safety": 0.0}, "The dial is off"),

@@ -47,6 +47,7 @@ def _around(safe: SafePipeline, pipe: Any) -> SafePipeline:
         embedding=safe.embedding,
         picture_detectors=safe.picture_detectors,
         on_unsafe=safe.on_unsafe,
+        doubt_from=safe.doubt_from,
         coupling=safe.coupling,
         schedule=safe.schedule,
         risk=safe.risk,

@@ -45,6 +45,7 @@ def wrap(pipe: Any, settings: Settings) -> SafePipeline:
         detector=loading.fitted_gate(pipe, [read_gate_settings(path) for path in settings.gates]),
         picture_detectors=[picture_detector(name) for name in settings.picture_detectors],
         on_unsafe=settings.on_unsafe,
+        doubt_from=settings.doubt_from,
         risk=settings.risk,
         local=settings.local,
         reuse=settings.reuse,

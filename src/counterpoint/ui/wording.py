@@ -64,7 +64,7 @@ def what_was_done(report: SafetyReport) -> str:
 def _steered(report: SafetyReport) -> str:
     if report.redraws:
         times = "once" if report.redraws == 1 else f"{report.redraws} times"
-        reason = f"The picture check objected to a first picture, so it was drawn again {times}:"
+        reason = f"The picture check was not content with a first picture, so it was drawn again {times}:"
     else:
         reason = f"The gate read {nearest(report.categories)} in the prompt, so"
     share = "every step" if report.weight >= 1.0 else f"{report.weight:.0%} of every step"
