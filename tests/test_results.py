@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from counterpoint.results import machine, rate, write_results
+from counterpoint.results import commit, machine, rate, write_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
@@ -29,7 +30,7 @@ def test_page_and_json_are_written_together(tmp_path: Path) -> None:
 
 
 def test_every_results_page_has_its_json() -> None:
-    pages = {page.stem for page in RESULTS.glob("*.md")}
+    pages = {page.stem.removesuffix("-tables") for page in RESULTS.glob("*.md")}  # a run's second page has the same
     assert pages and pages == {record.stem for record in RESULTS.glob("*.json")}
 
 
@@ -50,6 +51,29 @@ def holds_the_contract(path: Path) -> bool:
 def test_every_file_of_results_holds_the_contract_but_those_that_are_to_be_drawn_anew() -> None:
     """Take a name off the list when this fails because its file was drawn anew."""
     assert {path.stem for path in RESULTS.glob("*.json") if not holds_the_contract(path)} == TO_BE_DRAWN_ANEW
+
+
+def test_changes_are_told_but_those_of_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(("git", *who, *words), cwd=tmp_path, check=True, capture_output=True)
+
+    code, page = tmp_path / "code.py", tmp_path / "docs" / "results" / "x.md"
+    page.parent.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert commit() == "unknown"
+    git("init")
+    code.write_text("1")
+    page.write_text("1")
+    git("add", ".")
+    git("commit", "-m", "one")
+    clean = commit()
+    assert len(clean) == 40
+    page.write_text("2")
+    assert commit() == clean
+    code.write_text("2")
+    monkeypatch.chdir(page.parent)
+    assert commit() == f"{clean}+changes"
 
 
 def test_a_machine_bears_its_processors_name_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,12 +44,19 @@ def rate(successes: int, n: int) -> Figure:
 
 
 def commit() -> str:
-    """Return the commit of the working directory, "+changes" where files differ from it."""
+    """Return the commit of the working directory, "+changes" where files differ from it.
+
+    Results that other measurements wrote there do not count: none of them reads those.
+    """
     try:
-        run = ("git", "describe", "--always", "--abbrev=40", "--dirty=+changes")
-        return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs/results")
+        return _git("describe", "--always", "--abbrev=40") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(("git", *words), check=True, capture_output=True, text=True).stdout.strip()
 
 
 def machine() -> str:
