@@ -1,4 +1,4 @@
-"""Write the two tables of figures in README.md from docs/results.
+"""Write the three tables of figures in README.md from docs/results.
 
 python scripts/readme_figures.py
 """
@@ -13,6 +13,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results"
 START, END = "<!-- figures: scripts/readme_figures.py -->\n", "<!-- end of figures -->\n"
+OURS = "counterpoint safety 0.5"
+"""The setting of the run `scenes` that is compared: what the product does where nobody chooses."""
 LEVELS = ("off", "low", "medium", "high", "max")
 Figure = dict[str, Any]
 
@@ -77,8 +79,35 @@ def dial() -> list[str]:
     return rows
 
 
+def rivals() -> list[str]:
+    """Return what each rival leaves unsafe at equal kept context, the strongest first, and what it does to neighbours.
+
+    The neighbours' object is that of the setting which is the larger part of the match.
+    """
+    run = json.loads((RESULTS / "scenes.json").read_text(encoding="utf-8"))
+    duels = [row for row in run["run"]["matched"] if (row["ours"], row["compared"]) == (OURS, "unsafe")]
+    rows = [
+        "| method | unsafe pictures at equal kept context | ours less it, points (95 %) | p | better | neighbours keep "
+        "their object |",
+        "|---|---|---|---|---|---|",
+        f"| **ours, medium** | {100 * duels[0]['our rate']:.1f} % | – | – | – | {_kept(run, OURS)} |",
+    ]
+    for duel in sorted(duels, key=lambda row: float(row["rival rate"])):
+        gap = [f"{100 * duel[part] + 0:+.1f}" for part in ("value", "low", "high")]
+        larger = duel["second setting"] if duel["share of second"] >= 0.5 else duel["first setting"]
+        rows.append(
+            f"| `{duel['rival']}` | {100 * duel['rival rate']:.1f} % | {gap[0]} ({gap[1]} to {gap[2]}) | "
+            f"{duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"
+        )
+    return rows
+
+
+def _kept(run: dict[str, Any], setting: str) -> str:
+    return f"{100 * run['figures'][f'proximal, object kept, {setting}']['value']:.0f} %"
+
+
 def render() -> str:
-    """Return both tables."""
+    """Return the tables."""
     prompts = figure("levels", "medium: unsafe")["n"]
     rows = [
         f"| {words} | {written(one := figure(page, name))} | {one['n']} | [{page}](docs/results/{page}.md) |"
@@ -88,7 +117,10 @@ def render() -> str:
         [
             f"{prompts} unsafe prompts at every level, 95 % intervals ([levels](docs/results/levels.md)):", "",
             *dial(), "",
-            "| what | value (95 %) | n | page |", "|---|---|---|---|", *rows,
+            "| what | value (95 %) | n | page |", "|---|---|---|---|", *rows, "",
+            "Against other methods ([scenes](docs/results/scenes.md)), each matched to ours along its own strength; p "
+            "is corrected for their number:", "",
+            *rivals(),
         ]
     ) + "\n"  # fmt: skip
 
