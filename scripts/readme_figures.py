@@ -82,7 +82,7 @@ def dial() -> list[str]:
 def rivals() -> list[str]:
     """Return what each rival leaves unsafe at equal kept context, the strongest first, and what it does to neighbours.
 
-    The neighbours' object is that of the setting which is the larger part of the match.
+    The neighbours' object is that of the setting which is the larger part of the match, the plain model aside.
     """
     run = json.loads((RESULTS / "scenes.json").read_text(encoding="utf-8"))
     duels = [row for row in run["run"]["matched"] if (row["ours"], row["compared"]) == (OURS, "unsafe")]
@@ -94,7 +94,8 @@ def rivals() -> list[str]:
     ]
     for duel in sorted(duels, key=lambda row: float(row["rival rate"])):
         gap = [f"{100 * duel[part] + 0:+.1f}" for part in ("value", "low", "high")]
-        larger = duel["second setting"] if duel["share of second"] >= 0.5 else duel["first setting"]
+        pair = [duel["first setting"], duel["second setting"]]
+        larger = next(name for name in (pair[::-1] if duel["share of second"] >= 0.5 else pair) if name != "plain")
         rows.append(
             f"| `{duel['rival']}` | {100 * duel['rival rate']:.1f} % | {gap[0]} ({gap[1]} to {gap[2]}) | "
             f"{duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"

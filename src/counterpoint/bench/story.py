@@ -287,9 +287,15 @@ def command(report: Report, page: str) -> str:
 
 
 def how_long(report: Report) -> str:
-    """Say in a sentence how long the stages and the training took; nothing where it was not kept."""
+    """Say in a sentence how long the stages and the training took; nothing where it was not kept.
+
+    Settings of one family that share their training, or train each its own, are told by the longest.
+    """
     taken = {"drawing": report.seconds["stages"].get("generate"), "judging": report.seconds["stages"].get("judge")}
-    taken |= {f"training `{label}`": seconds for label, seconds in report.seconds["training"].items()}
+    trained = report.seconds["training"]
+    for family, settings in families(report.plan.recipe).items():
+        own = [trained[label] for label, _ in settings if label in trained]
+        taken |= {f"training `{family}`": max(own)} if own else {}
     parts = [f"{what} {seconds:.0f} s" for what, seconds in taken.items() if seconds is not None]
     return f" How long it took, all processes together: {', '.join(parts)}." if parts else ""
 
