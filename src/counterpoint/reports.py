@@ -62,16 +62,17 @@ class Pictures:
     def take(self, again: Pictures, indices: Sequence[int]) -> None:
         """Take some pictures of another attempt, in place; the cost of all attempts adds up.
 
-        A picture that was only doubtful stays where the attempt scores no lower.
+        A picture that was only doubtful stays where the attempt is unsafe, or scores no lower.
         """
         for index in indices:
             before, after = self.reports[index], again.reports[index]
             cost = replace(after.cost, denoiser_rows=before.cost.denoiser_rows + after.cost.denoiser_rows)
-            if not self.verdicts[index].is_unsafe and again.verdicts[index].score >= self.verdicts[index].score:
+            old, new = self.verdicts[index], again.verdicts[index]
+            if not old.is_unsafe and (new.is_unsafe or new.score >= old.score):
                 self.reports[index] = replace(before, redraws=before.redraws + 1, cost=cost)
                 continue
             self.images[index] = again.images[index]
-            self.verdicts[index] = again.verdicts[index]
+            self.verdicts[index] = new
             self.reports[index] = replace(
                 after,
                 score=before.score,  # the gate's own: the attempt was told what the picture showed
