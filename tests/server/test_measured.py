@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from counterpoint.bench.server import __main__ as command
 from counterpoint.bench.server import batching, faults, load, overload, soak
 from counterpoint.bench.server.asking import Answer
 from counterpoint.bench.server.injection import Injection, kinds, points, spoilt
+from counterpoint.bench.server.running import private_bytes
 from counterpoint.interfaces import Detection
 from counterpoint.png import PictureRecord, encode_png
 from tests.server.conftest import Running, running
@@ -66,6 +68,23 @@ def test_the_slope_is_the_lines() -> None:
     assert line.value == pytest.approx(0.25) and line.low == pytest.approx(0.25)
     noisy = soak.slope(list(rng.normal(size=500)), "kB/request")
     assert noisy.low < 0 < noisy.high
+
+
+def test_a_leak_is_told_from_warming_up() -> None:
+    leak = soak.figures([1000 + 2.0 * x for x in range(300)], [0.0] * 300)
+    warm = soak.figures([1000 + 2.0 * min(x, 80) for x in range(300)], [3.0 * x for x in range(300)])
+    assert leak["private memory, slope"].value == pytest.approx(2)
+    assert leak["private memory, slope of the last third"].value == pytest.approx(2)
+    assert warm["private memory, slope"].value == pytest.approx(0, abs=1e-9)
+    assert warm["resident memory, slope"].value == pytest.approx(3)
+    assert warm["private memory after request 1"].value == pytest.approx(1000e3 / 2**20)
+    assert warm["private memory after request 300"].value == pytest.approx(1160e3 / 2**20)
+
+
+def test_private_memory_grows_by_what_is_written() -> None:
+    before = private_bytes(os.getpid())
+    written = np.ones(64 * 2**20, dtype=np.uint8)
+    assert private_bytes(os.getpid()) - before == pytest.approx(written.nbytes, rel=0.05)
 
 
 def test_pictures_are_compared_in_levels() -> None:

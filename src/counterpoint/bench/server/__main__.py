@@ -75,7 +75,7 @@ PARTS = {
         counted="requests of a round",
     ),
     "soak": Part(
-        title="Many requests, one process", about=soak.NOTES, measure=soak.measure, count=2000, counted="requests"
+        title="Many requests, one process", about=soak.NOTES, measure=soak.measure, count=6000, counted="requests"
     ),
     "secrets": Part(
         title="Secrets in log and metrics", about=planted.NOTES, measure=planted.measure, count=100,

@@ -8,30 +8,44 @@ import numpy as np
 
 from counterpoint.bench.server.figure import exact
 from counterpoint.bench.server.load import requests
-from counterpoint.bench.server.running import command, memory_bytes
+from counterpoint.bench.server.running import command, memory_bytes, private_bytes
 from counterpoint.results import Figure, rate
 
-WARM = 0.2
+WARM = 1 / 3
 """Part of the requests before memory counts: caches and the allocator fill first."""
-NOTES = f"""One caller, a request at a time, each with a prompt and seed of its own. The process's resident memory is
-read after each; the slope is the least-squares line's over the last {1 - WARM:.0%} of them, with its 95 % interval.
-Memory comes in pages and jumps, so that the interval is wide where there are few requests."""
+MARKS = 6
+"""Places, first and last among them, at which the memory itself is told."""
+NOTES = """One caller, a request at a time, each with a prompt and seed of its own. After each, two figures are read:
+the process's private memory (what it has written, in main memory or swapped out: what a leak makes grow), and its
+resident memory, of which pages of files, such as mapped weights, come when they are first read and go when the system
+wants them. The slope is the least-squares line's over the last two thirds, with its 95 % interval, and again over the
+last third alone, so that warming up can be told from a leak. Memory comes in pages and jumps: short runs are coarse.
+"""
 
 
 def measure(count: int, threads: int) -> dict[str, Figure]:
     """Send `count` requests."""
-    sizes: list[int] = []
+    private: list[float] = []
+    resident: list[float] = []
     drawn = 0
     with command(threads=threads) as server:
         for prompt, seed in requests(count):
             drawn += server.asker.draw(prompt, seed=seed).sha256 is not None
-            sizes.append(memory_bytes(server.process.pid))
-    counted = sizes[int(WARM * count) :]
+            private.append(private_bytes(server.process.pid) / 1000)
+            resident.append(memory_bytes(server.process.pid) / 1000)
+    return {"drawn": rate(drawn, count), **figures(private, resident)}
+
+
+def figures(private: Sequence[float], resident: Sequence[float]) -> dict[str, Figure]:
+    """Return the slopes, and the private memory at some places, of what was read after each request, in kB."""
+    counted = int(WARM * len(private))
+    late = len(private) - (len(private) - counted) // 2
+    marks = [round(place) for place in np.linspace(0, len(private) - 1, MARKS)]
     return {
-        "drawn": rate(drawn, count),
-        "memory slope": slope([size / 1000 for size in counted], "kB/request"),
-        "memory where counting begins": exact(counted[0] / 2**20, "MiB"),
-        "memory at the end": exact(counted[-1] / 2**20, "MiB"),
+        "private memory, slope": slope(private[counted:], "kB/request"),
+        "private memory, slope of the last third": slope(private[late:], "kB/request"),
+        "resident memory, slope": slope(resident[counted:], "kB/request"),
+        **{f"private memory after request {mark + 1}": exact(private[mark] * 1000 / 2**20, "MiB") for mark in marks},
     }
 
 
