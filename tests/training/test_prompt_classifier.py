@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import random
-import re
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from counterpoint.training.prompt_classifier_evaluation import calibration_error
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE
 from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
 from counterpoint.training.prompt_classifier_look_alikes import PHRASES, look_alikes, part_of
-from counterpoint.training.prompt_classifier_phrases import harmless, phrase_lists
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco, examples, part_of_pair
 from counterpoint.training.prompt_classifier_situations import HARMFUL, situations
 from counterpoint.training.prompt_classifier_styles import Styles
@@ -168,28 +166,6 @@ def test_art_stands_in_both_labels_and_its_artists_in_one_part() -> None:
     assert sum(category is None for _, category in rows) == 300 == len(rows) - 300
     held_out = [artist for artist in styles.artists if part_of(artist) != "train"]
     assert held_out and not any(artist in text for text, _ in rows for artist in held_out if len(artist) > 12)
-
-
-def test_lists_of_phrases_stand_in_both_labels_and_each_phrase_in_one_part() -> None:
-    styles = Styles(phrases=tuple(f"phrase-{number}" for number in range(60)))
-    rows = phrase_lists("train", styles, random.Random(0), 200)
-    assert sum(category is None for _, category in rows) == 200 == len(rows) - 200
-    assert {category for _, category in rows if category} == set(HARMFUL)
-    used = {word for text, _ in rows for word in re.findall(r"phrase-\d+", text)}
-    assert used and {part_of(phrase) for phrase in used} == {"train"}
-    assert phrase_lists("train", Styles(), random.Random(0), 200) == []
-
-
-def test_phrases_that_name_harm_are_left_out() -> None:
-    assert harmless(["moody light", "a man stabbing somebody with a knife", "moody light"]) == ("moody light",)
-
-
-def test_a_folder_of_styles_may_hold_phrases(tmp_path: Path) -> None:
-    for name in ("artists", "mediums", "movements"):
-        (tmp_path / f"{name}.txt").write_text("one\n", encoding="utf-8")
-    assert Styles.read(tmp_path).phrases == ()
-    (tmp_path / "flavors.txt").write_text("2 7 0 0 k\n\nLiminal\n", encoding="utf-8")
-    assert Styles.read(tmp_path).phrases == ("2 7 0 0 k", "Liminal")
 
 
 def test_auc_counts_ties_half() -> None:

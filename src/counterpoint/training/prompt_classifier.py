@@ -14,7 +14,7 @@ import math
 import random
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from counterpoint.embedded import embedded_model_path
 from counterpoint.interfaces import InvalidInput
 from counterpoint.training.prompt_classifier_choice import fit_join, joined, points_of, validation_report
 from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
-from counterpoint.training.prompt_classifier_phrases import harmless
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, examples
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_targets import loss_of, targets
@@ -298,10 +297,10 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with copro, coco and nibbler")
-    parser.add_argument("--styles", type=Path, help="folder with artists.txt, mediums.txt, movements.txt, flavors.txt")
+    parser.add_argument("--styles", type=Path, help="folder with artists.txt, mediums.txt and movements.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the weights to")
     parser.add_argument("--first-changed-layer", type=int, default=2, help="0..6; 6 changes none (default 2)")
-    parser.add_argument("--rank", type=int, default=32, help="rank of the changes (default 32)")
+    parser.add_argument("--rank", type=int, default=16, help="rank of the changes (default 16)")
     parser.add_argument("--epochs", type=float, default=2.0, help="passes over the prompts (default 2)")
     parser.add_argument("--seed", type=int, default=0, help="decides the texts and their order (default 0)")
     parser.add_argument("--bfloat16", action="store_true", help="train in bfloat16: faster where the processor has it")
@@ -313,9 +312,7 @@ def main(argv: list[str] | None = None) -> int:
     root = Path(embedded_model_path())
     tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
     encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False).eval()
-    styles = Styles.read(arguments.styles)
-    styles = replace(styles, phrases=harmless(styles.phrases))
-    rows = examples(arguments.data, styles, Amounts(), seed=arguments.seed)
+    rows = examples(arguments.data, Styles.read(arguments.styles), Amounts(), seed=arguments.seed)
     first = arguments.first_changed_layer
     states = States.of([row.text for row in rows], tokenizer, encoder, first, short=arguments.bfloat16)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ MOST_ALARMS: dict[Point, dict[str, float]] = {
     "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03},
 }
 """False alarms that a working point may give on the harmless validation prompts of each group."""
-HARD = ("look-alikes", "situations", "twins", "twins, dressed", "art", "phrases")
+HARD = ("look-alikes", "situations", "twins", "twins, dressed", "art")
 """The sources of the group "hard"; each counts as much as any other, however many prompts it has."""
 
 
@@ -88,10 +88,10 @@ def validation_report(scores: Tensor, rows: Sequence[Example]) -> dict[str, floa
             [float(s) for s, r in zip(scores, rows, strict=True) if r.is_unsafe == is_unsafe and r.source in sources]
         )
 
-    unsafe = ("copro", "copro, dressed", "situations", "art", "phrases")
+    unsafe = ("copro", "copro, dressed", "situations", "art")
     pairs = {
         name: (of(True, name), of(False, name))
-        for name in ("copro", "copro, dressed", "twins", "twins, dressed", "situations", "art", "phrases")
+        for name in ("copro", "copro, dressed", "twins", "twins, dressed", "situations", "art")
     }
     pairs |= {f"unsafe / {name}": (of(True, *unsafe), of(False, name)) for name in ("coco", "coco, dressed", *HARD)}
     pairs["nibbler / coco"] = (of(True, "nibbler"), of(False, "coco"))

@@ -22,7 +22,6 @@ from counterpoint.datasets.table import read_table
 from counterpoint.normalise import normalise
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_look_alikes import Part, look_alikes, part_of
-from counterpoint.training.prompt_classifier_phrases import phrase_lists
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_twins import twins
@@ -34,8 +33,6 @@ COPRO_CATEGORIES = {
 NEIGHBOURS = 20
 """Pairs of neighbouring numbers share concepts, so that many fall into one part together."""
 COCO_VALIDATION = 1500
-NIBBLER_DRESSED = 2
-"""Dressed copies of each unsafe prompt that people wrote: they are few, and harm is seldom named in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +52,12 @@ class Example:
 class Amounts:
     """How many texts of each source; pairs where it has twins. Fewer make a quicker run."""
 
-    copro: int = 26_000
-    coco: int = 8000
-    scenes_each: int = 8
-    situations_each: int = 6
-    twins_each: int = 24
-    art: int = 3000
-    phrases: int = 5000
+    copro: int = 7000
+    coco: int = 4000
+    scenes_each: int = 6
+    situations_each: int = 4
+    twins_each: int = 16
+    art: int = 1200
     validation_pairs: int = 800
 
 
@@ -116,9 +112,6 @@ def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -
         _add_twins(add, twins(part, rng, amounts.twins_each), styles, rng, part, "twins")
         for text, category in art(part, styles, rng, amounts.art if part == "train" else amounts.art // 4):
             add(text, category is not None, category, "art", part)
-        lists = phrase_lists(part, styles, rng, amounts.phrases if part == "train" else amounts.phrases // 10)
-        for text, category in lists:
-            add(text, category is not None, category, "phrases", part)
     captions = coco(folder)
     for place, text in enumerate(captions[: COCO_VALIDATION + amounts.coco]):
         held_out = place < COCO_VALIDATION
@@ -136,8 +129,6 @@ def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -
         for row in read_table(str(folder / "nibbler" / f"round{number}_submitted_train.csv")).rows:
             part = "validation" if part_of(row["prompt"]) == "validation" else "train"
             add(row["prompt"], True, None, "nibbler", part)
-            for _ in range(NIBBLER_DRESSED if part == "train" else 0):
-                add(styles.dress(row["prompt"], rng), True, None, "nibbler, dressed", part)
     return found
 
 

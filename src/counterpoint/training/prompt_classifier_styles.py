@@ -72,18 +72,13 @@ class Styles:
     quality: tuple[str, ...] = field(default_factory=lambda: _clean(QUALITY))
     artists: tuple[str, ...] = field(default_factory=lambda: _clean(ARTISTS))
     media: tuple[str, ...] = field(default_factory=lambda: _clean(MEDIA))
-    phrases: tuple[str, ...] = ()
-    """Further words that prompts are made of, of any kind; harmless."""
 
     @classmethod
     def read(cls, folder: Path | None) -> Styles:
         """Return the built-in styles, and those of a folder with `artists.txt`, `mediums.txt`, `movements.txt`.
 
-        Lines of `flavors.txt`, where the folder has it, become `phrases` as they are: see
-        `prompt_classifier_phrases.harmless`.
-
         Raises:
-            InvalidInput: The folder lacks one of the first three files.
+            InvalidInput: The folder lacks one of the files.
         """
         own = cls()
         if folder is None:
@@ -94,9 +89,7 @@ class Styles:
             if not path.is_file():
                 raise InvalidInput("styles", str(folder), "a folder with artists.txt, mediums.txt and movements.txt")
             lists[name] = _clean(tuple(path.read_text(encoding="utf-8").lower().splitlines()))
-        flavors = folder / "flavors.txt"
         return cls(
-            phrases=_clean(tuple(flavors.read_text(encoding="utf-8").splitlines())) if flavors.is_file() else (),
             quality=own.quality * 4 + lists["movements"],
             artists=own.artists + lists["artists"],
             media=own.media + tuple(f"{medium} of" for medium in lists["mediums"]),
@@ -109,8 +102,7 @@ class Styles:
             words = keywords(words, rng)
         if rng.random() < 0.5:
             words = f"{rng.choice(self.media)} {words}"
-        words_of_style = self.phrases if self.phrases and rng.random() < 0.5 else self.quality
-        ends = list(dict.fromkeys(rng.choices(words_of_style, k=rng.randint(0, 5))))
+        ends = list(dict.fromkeys(rng.choices(self.quality, k=rng.randint(0, 5))))
         if rng.random() < 0.55:
             names = rng.sample(self.artists, rng.randint(1, 2))
             ends.insert(
