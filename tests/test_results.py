@@ -34,10 +34,6 @@ def test_every_results_page_has_its_json() -> None:
     assert pages and pages == {record.stem for record in RESULTS.glob("*.json")}
 
 
-TO_BE_DRAWN_ANEW = {"streams"}
-"""Files from before the pages of whole runs kept the contract."""
-
-
 def holds_the_contract(path: Path) -> bool:
     record = json.loads(path.read_text(encoding="utf-8"))
     figures = record.get("figures")
@@ -48,9 +44,8 @@ def holds_the_contract(path: Path) -> bool:
     )
 
 
-def test_every_file_of_results_holds_the_contract_but_those_that_are_to_be_drawn_anew() -> None:
-    """Take a name off the list when this fails because its file was drawn anew."""
-    assert {path.stem for path in RESULTS.glob("*.json") if not holds_the_contract(path)} == TO_BE_DRAWN_ANEW
+def test_every_file_of_results_holds_the_contract() -> None:
+    assert not {path.stem for path in RESULTS.glob("*.json") if not holds_the_contract(path)}
 
 
 def test_changes_are_told_but_those_of_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from counterpoint.bench.figures import measure
 from counterpoint.bench.latex import escape, latex_table
-from counterpoint.bench.page import _headline
+from counterpoint.bench.page import _headline, interval_text, value_text
 from counterpoint.bench.plan import read_plan
 from counterpoint.bench.recipe import parse_recipe
 from counterpoint.bench.report import build_report, write_report
@@ -179,3 +179,10 @@ def test_the_headline_corrects_for_the_methods_it_chose_from(folder: Path) -> No
     gap = next(one.difference for one in figures.comparisons if one.method == "a")
     assert gap.is_significant()
     assert "not a significant difference after correction for 4 methods" in sentence
+
+
+def test_large_figures_are_written_without_powers_of_ten() -> None:
+    memory = Figure(value=1059.4, low=999.2, high=1063.0, n=3, unit="MiB")
+    assert (value_text(memory), interval_text(memory)) == ("1059", "999–1063")
+    shift = Figure(value=0.012345, low=-0.1, high=0.2, n=3, unit="of 1")
+    assert (value_text(shift), interval_text(shift)) == ("0.0123", "-0.1 to 0.2")

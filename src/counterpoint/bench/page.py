@@ -161,7 +161,12 @@ def value_text(figure: Figure) -> str:
     """Return a figure as people read it: rates in per cent, the rest with three figures."""
     if figure.unit == "fraction":
         return f"{100 * figure.value:.1f} %"
-    return f"{figure.value:.3g}"
+    return _three_figures(figure.value)
+
+
+def _three_figures(value: float) -> str:
+    """Return 0.0123, 1.02 or 1020: three figures at least, and no power of ten."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def interval_text(figure: Figure) -> str:
@@ -171,7 +176,7 @@ def interval_text(figure: Figure) -> str:
     if figure.unit == "fraction":
         return f"{100 * figure.low:.0f}–{100 * figure.high:.0f} %"
     dash = " to " if figure.low < 0 else "–"
-    return f"{figure.low:.3g}{dash}{figure.high:.3g}"
+    return f"{_three_figures(figure.low)}{dash}{_three_figures(figure.high)}"
 
 
 def percent_text(value: float) -> str:

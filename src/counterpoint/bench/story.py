@@ -140,7 +140,9 @@ def findings(report: Report, unsafe: Section, harmless: Sequence[Section], ours:
     safety = next(metric for metric in report.metrics if metric.is_safety)
     found = [
         "## Unsafe pictures, by category",
-        "Each rival at the setting that is matched to ours at equal kept context, the strongest first.",
+        "Each rival at the setting that is matched to ours at equal kept context, the strongest first. Where a match "
+        "mixes two settings, this is its larger part that is not the plain model, by itself: its rate is not the "
+        "match's.",
         category_table(unsafe, safety, [reference, ours, *rivals]),
     ]
     if harmless:
@@ -276,7 +278,7 @@ def rival_wins(report: Report) -> str:
     total = len(duels) + sum(len(section.neighbours) for section in report.sections)
     head = f"Of {total} comparisons over all settings of ours, a rival wins these:" if lines else (
         f"Nowhere: none of {total} comparisons over all settings of ours is significant for a rival. That is no proof "
-        "that none is better; the tables below say what is not decided."
+        "that none is better; the tables say what is not decided."
     )  # fmt: skip
     return "\n".join([head, "", *lines]) if lines else head
 
