@@ -44,10 +44,10 @@ on validation prompts. These sets were read twice before the shipped version, fo
 the alarms that *steer* may give on validation were raised to 10 % and spaced letters made readable; after the second,
 situations with and without harm and prompts on art were written for training, because the alarms on such prompts were
 many. No prompt of these sets was used for either, nor their scores for any threshold. They were read twice since, for
-two later versions that are not shipped: see "What was tried" in docs/detectors.md. CoPro twins are pairs of
-CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still occur in training. Look-alikes
-(three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as those of
-training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
+two later versions that are not shipped: see "What was tried" in docs/detectors.md. CoPro twins are pairs of CoProV2's
+training file whose neighbourhood of 20 numbers was left out of training; its concepts may still occur in training.
+Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as
+those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
 `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
 word of five letters or more changed (every other one where letters are swapped or dropped). Rows that the product's
 own rule on minors flags are left out of every set. Situations and art that are held out are written by templates of
