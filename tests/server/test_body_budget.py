@@ -16,7 +16,7 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.server import body_limit
 from counterpoint.server.body_limit import BodyLimit
 from counterpoint.server.config import load_settings
-from tests.server.conftest import running, until
+from tests.server.conftest import KEY, running, until
 
 WAITS: Message = {"type": "wait"}
 GONE: Message = {"type": "http.disconnect"}
@@ -39,7 +39,7 @@ async def ask(limit: BodyLimit, *messages: Message) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await limit({"type": "http"}, receive, send)
+    await limit({"type": "http", "path": "/"}, receive, send)
     return sent
 
 
@@ -100,6 +100,18 @@ def test_a_running_server_refuses_bodies_beyond_the_bound(tiny: Callable[[str], 
         until(lambda: server.draw().status_code == 200)
 
 
+def test_strangers_hold_no_bytes_and_are_not_waited_for(tiny: Callable[[str], Any]) -> None:
+    head = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4096\r\n\r\n"
+    with running(tiny, api_keys=(KEY,), max_body_bytes=4096, max_bodies_bytes=4096) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as stranger:
+            stranger.sendall(head.encode() + b" " * 4090)
+            assert stranger.recv(12) == b"HTTP/1.1 200"  # though the body is not whole
+            assert server.draw().status_code == 200
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as stranger:
+            stranger.sendall(head.encode() + b" " * 4096 + b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            until(lambda: server.log.getvalue().count('"/livez"') == 3)  # the next request is understood
+
+
 def test_the_bound_has_room_for_one_body() -> None:
     with pytest.raises(InvalidInput, match=r"max_bodies_bytes.*from 4096, max_body_bytes"):
         load_settings(max_body_bytes=4096, max_bodies_bytes=4095)
@@ -123,6 +135,12 @@ def test_a_head_that_does_not_come_ends_the_connection_and_a_slow_body_does_not(
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
                 idle.sendall(begun)
                 assert idle.recv(1) == b""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:  # what nobody reads any more
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            idle.sendall(b"a")
+            while idle.recv(1024):
+                pass
         body = b'{"prompt": "a dog", "num_inference_steps": 1}'
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as slow:
             slow.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode())

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from counterpoint import __version__
 from counterpoint.interfaces import CounterpointError
 from counterpoint.server.access_log import AccessLog
-from counterpoint.server.auth import Auth
+from counterpoint.server.auth import OPEN_PATHS, Auth
 from counterpoint.server.body_limit import BodyLimit
 from counterpoint.server.checks import checks_router
 from counterpoint.server.disconnect import WatchDisconnect
@@ -51,7 +51,9 @@ def create_app(service: Service) -> FastAPI:
         app.add_exception_handler(kind, _answer_error)
     keys = [key.get_secret_value() for key in settings.api_keys]
     app.add_middleware(WatchDisconnect)  # the innermost; each next one stands outside of those before
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, most_in_flight=settings.max_bodies_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_body_bytes, most_in_flight=settings.max_bodies_bytes, unread=OPEN_PATHS
+    )
     app.add_middleware(Auth, keys=keys)
     app.add_middleware(AccessLog, metrics=service.metrics, log_key=service.log_key)
     return app

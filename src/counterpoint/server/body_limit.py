@@ -23,10 +23,13 @@ class BodyLimit:
         max_bytes: Most bytes of a body.
         most_in_flight: Most bytes of all bodies together, those that still arrive and those whose requests are under
             way.
+        unread: Paths whose body is left where it is, and handed on as empty: strangers are to hold nothing here.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, most_in_flight: int = MOST_IN_FLIGHT) -> None:
-        self.app, self.max_bytes, self.most_in_flight = app, max_bytes, most_in_flight
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, most_in_flight: int = MOST_IN_FLIGHT, unread: frozenset[str] = frozenset()
+    ) -> None:
+        self.app, self.max_bytes, self.most_in_flight, self.unread = app, max_bytes, most_in_flight, unread
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +39,7 @@ class BodyLimit:
             return
         share = _Share()
         try:
-            body = await self._read(share, receive)
+            body = b"" if scope["path"] in self.unread else await self._read(share, receive)
             if body is not None:  # else the client has gone
                 await self._go_on(body, scope, receive, send)
         except _Refused as refused:

@@ -43,5 +43,6 @@ class TimedHeads(H11Protocol):
             self._clock.cancel()
 
     def _close_without_head(self) -> None:
-        if self.conn.their_state is h11.IDLE:  # else a request is under way
+        # Else a request is under way. One that is answered and whose body still comes is not: nobody reads that body.
+        if self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE:
             self.timeout_keep_alive_handler()
