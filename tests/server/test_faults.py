@@ -156,9 +156,29 @@ def test_a_failing_output_check_gives_503(
     server: Running, original: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Looker, "__call__", raising)
-    for safety in (0.25, "max"):
+    for safety in ("off", 0.25, "max"):
         answer = server.draw(RISKY, safety={"safety": safety})
         assert answer.status_code == 503 and not holds_canary(answer, original)
+
+
+@pytest.mark.parametrize(
+    ("how", "action"), [("flag", "passed"), ("blur", "blurred"), ("steer", "blocked"), ("block", "blocked")]
+)
+def test_the_operators_detectors_look_at_dial_0_too(
+    tiny: Callable[[str], Any], original: np.ndarray, how: str, action: str
+) -> None:
+    """The library's safety 0 is the plain pipeline, which nobody checks; nothing unchecked leaves the server."""
+    with running(tiny, wrap=wrap_with(Looker([True, False])), on_unsafe="flag", exact_seeds=False) as server:
+        rows = 2 * 2  # steps, guided: nothing is drawn again
+        unsafe, safe = server.draw(RISKY, n=2, seed=1, safety={"safety": "off", "on_unsafe": how}).json()["data"]
+        told = unsafe["safety"]
+        assert told["action"] == action and told["picture_unsafe"] and told["redraws"] == 0
+        assert told["cost"]["denoiser_rows"] == rows and told["picture_categories"] == {"shocking": 1.0}
+        assert (unsafe["b64_json"] is None) == (action == "blocked")
+        assert safe["safety"]["action"] == "passed" and safe["safety"]["picture_unsafe"] is False
+        answer = server.draw(RISKY, safety={"safety": "off", "on_unsafe": how})
+        assert holds_canary(answer, original) == (how == "flag")
+        assert answer.status_code == (400 if action == "blocked" else 200)
 
 
 def test_a_picture_that_drowns_the_mark_is_not_returned(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from counterpoint.interfaces import DegeneratePicture, ForbiddenPrompt, InvalidInput, SafetyFailure
+from counterpoint.interfaces import DegeneratePicture, Detection, ForbiddenPrompt, InvalidInput, SafetyFailure
 from counterpoint.pipeline import SafePipeline
 from counterpoint.png import prompt_sha256
 from counterpoint.provenance.files import SYNTHETIC, read_record, read_source_type
@@ -203,6 +204,18 @@ def test_plain_pictures_are_for_research_only(safe: SafePipeline) -> None:
         Studio(settings_of(), {"tiny": safe}).draw_plain(WISH, lambda: None)
     plain = Studio(settings_of(), {"tiny": safe}, is_research=True).draw_plain(WISH, lambda: None)
     assert plain.report.action == "passed" and plain.wish.safety == 0.0
+
+
+def test_the_dials_lower_end_is_looked_at_and_a_plain_picture_for_comparison_is_flagged(safe: SafePipeline) -> None:
+    class Alarmed:
+        def __call__(self, pictures: Sequence[Image.Image]) -> list[Detection]:
+            return [Detection(is_unsafe=True, score=1.0) for _ in pictures]
+
+    watched = SafePipeline(safe.pipe, detector=WordGate(), picture_detectors=[Alarmed()], on_unsafe="block")
+    studio = Studio(settings_of(min_safety=0.0), {"tiny": watched}, is_research=True)
+    shot, plain = studio.draw(replace(WISH, safety=0.0), lambda: None), studio.draw_plain(WISH, lambda: None)
+    assert shot.file is None and shot.report.action == "blocked"
+    assert plain.file is not None and plain.report.picture_unsafe
 
 
 def test_the_operator_may_have_unsafe_prompts_refused(safe: SafePipeline) -> None:

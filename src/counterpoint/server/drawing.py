@@ -16,7 +16,9 @@ import torch
 from counterpoint.calls import default_guidance as default_guidance
 from counterpoint.calls import step_callback
 from counterpoint.embedded import GUIDANCE_SCALE, is_embedded
-from counterpoint.interfaces import InvalidInput, SafetyFailure, SafetyReport
+from counterpoint.interfaces import InvalidInput, OnUnsafe, SafetyFailure, SafetyReport
+from counterpoint.output_check import hide_unsafe, judge
+from counterpoint.reports import Pictures
 from counterpoint.server.partials import Partials
 from counterpoint.server.picture_queue import Order
 
@@ -36,7 +38,7 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
 
     Raises:
         InvalidInput: A field is not allowed for this model.
-        SafetyFailure: A safety step failed, or the pipeline returned another number of pictures.
+        SafetyFailure: A safety step or picture detector failed, or the pipeline returned another number of pictures.
         Exception: Whatever the pipeline or `on_step` raises.
     """
     settings = orders[0].settings
@@ -67,7 +69,19 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
     )
     if not len(output.images) == len(output.safety) == len(orders):
         raise SafetyFailure(f"{len(output.images)} pictures of {len(orders)} were drawn; nothing is returned")
-    return list(zip(output.images, output.safety, strict=True))
+    pictures = Pictures(output, output.safety)
+    if safe.picture_detectors and settings.safety == 0.0:
+        _look(safe, pictures, settings.on_unsafe)
+    return list(zip(pictures.images, pictures.reports, strict=True))
+
+
+def _look(safe: SafePipeline, pictures: Pictures, on_unsafe: OnUnsafe) -> None:
+    """Look at pictures that nothing steered, and hide the unsafe ones: at dial 0 the pipeline itself does not.
+
+    An operator's detectors look at every picture that leaves the server. None is drawn again: the dial says so.
+    """
+    pictures.look(judge(safe.picture_detectors, pictures.images))
+    hide_unsafe(pictures, "block" if on_unsafe == "steer" else on_unsafe)
 
 
 def _start(orders: Sequence[Order]) -> dict[str, Any]:

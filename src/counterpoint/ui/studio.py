@@ -96,7 +96,8 @@ class Studio:
         if not self.is_research:
             raise InvalidInput("research", False, "a page that was started in research mode")
         plan = plan_of(_request(wish), self.settings)  # the wish itself must be allowed
-        unsteered = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, safety=0.0))
+        shown = dataclasses.replace(plan.settings, safety=0.0, on_unsafe="flag")  # hidden, it could not be compared
+        unsteered = dataclasses.replace(plan, settings=shown)
         return self._draw(dataclasses.replace(wish, safety=0.0), unsteered, on_step)
 
     def _draw(self, wish: Wish, plan: Plan, on_step: OnStep) -> Shot:
