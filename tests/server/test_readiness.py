@@ -81,7 +81,7 @@ def test_a_success_ends_the_row_and_a_refusal_does_not_count(server: Running, mo
 
 
 def test_a_drawing_that_succeeds_does_not_end_the_row_of_the_mark() -> None:
-    health = Health("tiny", Metrics())
+    health = Health("tiny", Metrics(), longest=60.0)
     for _ in range(MOST_FAILURES):
         assert not health.is_failing
         health.succeeded("draw")
@@ -89,6 +89,46 @@ def test_a_drawing_that_succeeds_does_not_end_the_row_of_the_mark() -> None:
     assert health.is_failing
     health.reset()
     assert not health.is_failing
+
+
+@pytest.mark.parametrize(
+    "part",
+    [lambda server: (server.safe.pipe.scheduler, "step"), lambda server: (gate_of(server).safe, "detector")],
+    ids=["step", "gate"],
+)
+def test_what_hangs_makes_it_not_ready_until_it_goes_on(
+    tiny: Callable[[str], Any], part: Callable[[Running], tuple[Any, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    with running(tiny, deadline_seconds=0.5) as server:
+        owner, name = part(server)
+        real = getattr(owner, name)
+
+        def hang(*args: Any, **kwargs: Any) -> Any:
+            assert go.wait(60)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, hang)
+        try:
+            assert server.get("/readyz").status_code == 200
+            assert server.draw().status_code == 504  # a hang raises nothing, so no failure is counted
+            until(lambda: server.get("/readyz").json()["models"] == {"tiny": "failing"})
+        finally:
+            go.set()
+        until(lambda: server.get("/readyz").status_code == 200)
+
+
+def test_a_long_drawing_whose_steps_go_on_is_no_hang() -> None:
+    now = [0.0]
+    health = Health("tiny", Metrics(), longest=1.0, clock=lambda: now[0])
+    with health.timed():
+        for _ in range(9):
+            now[0] += 0.9
+            assert not health.is_hanging
+            health.step()
+        now[0] += 1.1
+        assert health.is_hanging
+    assert not health.is_hanging
 
 
 def test_a_model_whose_reading_gate_fails_does_not_start(tiny: Callable[[str], Any]) -> None:

@@ -52,7 +52,7 @@ class GateThread:
 
     Args:
         safe: A pipeline that nothing else reads with, see `reading_twin`; it draws nothing.
-        health: Where failures are counted.
+        health: Where failures are counted and work is timed.
     """
 
     def __init__(self, safe: SafePipeline, health: Health) -> None:

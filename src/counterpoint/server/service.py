@@ -116,7 +116,8 @@ class Service:
         return self._gates[name]
 
     def _worker(self, name: str, place: str) -> Worker:
-        settings, health = self.settings, Health(name, self.metrics)
+        settings = self.settings
+        health = Health(name, self.metrics, longest=settings.deadline_seconds)
 
         def load() -> SafePipeline:
             pipe = self._load(place)

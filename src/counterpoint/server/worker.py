@@ -40,7 +40,7 @@ class Worker:
         max_batch: Most pictures of one call.
         batch_wait: Seconds that a batch which is not full waits for company.
         metrics: Where to count.
-        health: Where failures are counted, of other stages, too.
+        health: Where failures are counted and work is timed, of other stages, too.
         try_rest: Takes the trial's prompt and picture through what else an answer passes; raises what fails.
     """
 
@@ -77,7 +77,7 @@ class Worker:
             return "stopped"
         if self.safe is None:
             return "loading"
-        return "failing" if self.health.is_failing else "ready"
+        return "failing" if self.health.is_failing or self.health.is_hanging else "ready"
 
     def guard(self, task: Task) -> SafePipeline | None:
         """Return the pipeline for a task; None where the model cannot do it, or is not loaded."""
@@ -144,7 +144,8 @@ class Worker:
         assert safe is not None
         started = time.perf_counter()
         try:
-            results = draw(safe, batch, self._step_guard(batch))
+            with self.health.timed():
+                results = draw(safe, batch, self._step_guard(batch))
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Abandoned):
                 for order in batch:
@@ -177,6 +178,7 @@ class Worker:
 
         def after_step() -> None:
             nonlocal last
+            self.health.step()
             now = time.perf_counter()
             self.metrics.step_seconds.labels(model=self.model).observe(now - last)
             last = now
