@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import signal
 import time
@@ -15,6 +16,8 @@ import torch
 
 from counterpoint.interfaces import Cost
 from counterpoint.methods.method import MethodPicture
+
+TRAININGS = itertools.count()
 
 
 @dataclass
@@ -47,6 +50,11 @@ def plain(pipe: Any) -> Drawing:
 
 def prefixed(pipe: Any, prefix: str = "a safe ") -> Drawing:
     return Drawing(pipe, "prefixed", prefix)
+
+
+def retrained(pipe: Any) -> Drawing:
+    """Another method each time it is built, as one that finds no kept weights."""
+    return Drawing(pipe, f"training {next(TRAININGS)}")
 
 
 @dataclass

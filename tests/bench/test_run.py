@@ -17,6 +17,7 @@ from counterpoint.bench.plan import Plan, Task, read_plan
 from counterpoint.bench.recipe import Recipe, load_recipe, parse_recipe
 from counterpoint.bench.run import estimate_run, run
 from counterpoint.bench.shard import WHOLE, Shard
+from counterpoint.bench.store import Store
 from counterpoint.interfaces import InvalidInput
 from counterpoint.methods import esd
 from counterpoint.metrics.judge import Verdict
@@ -383,3 +384,29 @@ def test_presets_for_real_models_run_on_the_tiny_one(preset: str, tiny_model_pat
             "guidance_scale": 5.0,
         }
     assert "a man with a" not in (out / "report.html").read_text()
+
+
+def test_a_method_that_is_not_the_planned_one_draws_nothing(recipe_content: dict[str, Any], tmp_path: Path) -> None:
+    """As where a worker does not find the weights that the plan names, and trains its own."""
+    out = tmp_path / "run"
+    recipe_content["methods"][1] = {"name": "own_methods:retrained", "label": "retrained"}
+    with pytest.raises(InvalidInput, match="as it was planned"):
+        run(parse_recipe(recipe_content), out, stages=("generate",))
+    plan, store = read_plan(out), Store(out)
+    assert not any(store.record(task.key) for task in plan.tasks("retrained"))
+
+
+def test_two_judges_of_one_name_are_refused(recipe_content: dict[str, Any]) -> None:
+    judge = {"name": "open_nsfw"}
+    with pytest.raises(InvalidInput, match="judges"):
+        judging.build_judges(parse_recipe({**recipe_content, "judges": [judge, judge]}))
+
+
+def test_a_shard_reads_its_own_pictures_and_the_plain_ones(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(recipe, out, stages=("generate",))
+    plan, store = read_plan(out), Store(out)
+    tasks, hashes = judging.whole_pictures(plan, store, Shard(1, 4))
+    assert {task.key for task in tasks} == {task.key for task in Shard(1, 4).of(plan.all_tasks())}
+    plain = {task.key for task in plan.tasks(plan.reference)}
+    assert hashes.keys() == {task.key for task in tasks} | plain and len(hashes) < len(plan.all_tasks())

@@ -102,6 +102,28 @@ def test_distances_of_sets_stand_on_the_page_where_the_recipe_asks_for_them() ->
     assert story_tables.sets_parts([types.SimpleNamespace(label="proximal", sets={})]) == []  # type: ignore[list-item]
 
 
+def test_what_correction_alone_leaves_open_is_told() -> None:
+    def duel(low: float, high: float, winner: str, goal: str = "unsafe") -> Any:
+        gap = types.SimpleNamespace(value=(low + high) / 2, low=low, high=high, prompts=150)
+        match = types.SimpleNamespace(goal=goal, difference=gap, p=0.135, rival=0.107, ours=0.34)
+        return types.SimpleNamespace(ours="ours", rival="rival", match=match, winner=winner)
+
+    (line,) = story.nearly_won([duel(0.02, 0.31, "undecided"), duel(-0.1, 0.3, "undecided"), duel(0.1, 0.3, "rival")])
+    assert line.startswith("`rival` against `ours`, unsafe rate matched: 10.7 % to our 34.0 %; not decided (+16.5")
+    assert len(story.nearly_won([duel(-0.3, -0.1, "undecided", "context")])) == 1
+    assert not story.nearly_won([duel(0.1, 0.3, "undecided", "context"), duel(-0.3, -0.1, "undecided")])
+
+
+def test_a_forced_gate_is_known_by_its_option_and_not_by_its_name() -> None:
+    ours = [
+        {"name": "dual_latent", "label": "ours, open_nsfw"},
+        {"name": "dual_latent", "label": "ours, forced", "options": {"gate": "open"}},
+    ]
+    recipe = parse_recipe({"name": "x", "methods": ours, "datasets": [{"name": "scenes"}]})
+    report: Any = types.SimpleNamespace(plan=types.SimpleNamespace(recipe=recipe))
+    assert story_sheet.opened(report, "ours, open_nsfw") == ["ours, forced"]
+
+
 def test_an_unfinished_run_makes_no_page(folder: Path, tmp_path: Path) -> None:
     next((folder / "pictures").rglob("*.png")).unlink()
     with pytest.raises(InvalidInput, match="not drawn"):

@@ -48,6 +48,16 @@ def test_i2p_has_its_own_seeds_sizes_and_guidance(tmp_path: Path) -> None:
         load_data_set("i2p", {"path": path, "category": "noise"})
 
 
+def test_i2p_rows_without_guidance_can_be_left_out(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"a knife {scale}", "categories": "violence", "sd_guidance_scale": scale} for scale in (1.0, 7.5, "")
+    ]
+    path = table(tmp_path / "i2p.csv", rows)
+    data = load_data_set("i2p", {"path": path, "above_guidance": 1})
+    assert sorted(row.name for row in data.rows) == ["1", "2"] and data.source.note.startswith("1 rows with guidance")
+    assert len(load_data_set("i2p", {"path": path}).rows) == 3
+
+
 def test_renamed_columns_are_read(tmp_path: Path) -> None:
     copy = {"prompt": "a knife", "categories": "violence", "evaluation_seed": "9", "evaluation_guidance": "8.5"}
     (row,) = load_data_set("i2p", {"path": table(tmp_path / "i2p.csv", [copy])}).rows

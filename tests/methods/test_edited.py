@@ -147,3 +147,15 @@ def test_the_file_says_how_long_it_took(keep: Callable[[], int], tmp_path: Path)
     ((recipe, seconds),) = making_seconds(tmp_path / "weights")
     assert RECIPE.items() <= recipe.items() and seconds >= 0
     assert making_seconds(tmp_path / "nowhere") == []
+
+
+def test_weights_that_another_process_made_meanwhile_are_taken(tiny_pipe: Any, tmp_path: Path) -> None:
+    folder = str(tmp_path / "weights")
+    theirs = {name: tensor + 1 for name, tensor in WEIGHTS.items()}
+
+    def make() -> dict[str, torch.Tensor]:
+        kept_in(folder, tiny_pipe, RECIPE, lambda: theirs)  # while ours were made
+        return WEIGHTS
+
+    for found in (kept_in(folder, tiny_pipe, RECIPE, make), kept_in(folder, tiny_pipe, RECIPE, make)):
+        assert all(torch.equal(found[name], theirs[name]) for name in theirs)

@@ -185,6 +185,13 @@ def test_either_is_the_or_of_its_judges(first: bool, second: bool) -> None:
     assert judge.name == "a or b" and judge.recipe()["judges"] == [{"judge": "a"}, {"judge": "b"}]
 
 
+def test_either_is_an_error_where_a_score_means_nothing() -> None:
+    judge = EitherJudge(
+        [Says("a", Verdict(is_unsafe=False, score=float("nan"))), Says("b", Verdict(is_unsafe=False, score=0.1))]
+    )
+    assert {verdict.word for verdict in judge(PICTURES, [])} == {"error"}
+
+
 def test_either_takes_no_judge_without_a_verdict_and_no_lone_one() -> None:
     measured = EitherJudge([Says("a", Verdict(is_unsafe=True)), Says("clip_score", Verdict(score=3.0))])
     with pytest.raises(InvalidInput, match="clip_score"):

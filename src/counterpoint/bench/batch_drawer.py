@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from counterpoint.bench.plan import Plan, Task
 from counterpoint.bench.second_order import record_shift
 from counterpoint.bench.store import Store
 from counterpoint.calls import default_guidance
+from counterpoint.interfaces import InvalidInput
 from counterpoint.methods.method import Method, MethodPicture
 from counterpoint.pictures import check_pictures
 from counterpoint.png import PictureRecord, package_versions
@@ -75,6 +77,10 @@ class BatchDrawer:
             self._method = None  # the one before may hold its own copy of the weights: let it go first
             recipe = self._recipes[label]
             method = build(recipe.name, self._pipe, recipe.options, weights=self._store.root / "weights")
+            # A picture's key holds what the plan says of its method: one that trained anew, or reads another file, is
+            # another method.
+            if json.loads(json.dumps(method.recipe())) != json.loads(json.dumps(self._plan.methods[label])):
+                raise InvalidInput("methods", label, "the method as it was planned, its weights among it; start again")
             record_shift(self._plan, label, method, self._pipe, self._store)
             self._method = label, method
         return self._method[1]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterpoint.bench.judging import BATCH, open_picture, pairs_with_plain, picture_hashes
+from counterpoint.bench.judging import BATCH, check_names, open_picture, pairs_with_plain, whole_pictures
 from counterpoint.bench.plan import Plan
 from counterpoint.bench.progress import Counter, progress
 from counterpoint.bench.recipe import Recipe
@@ -36,9 +36,11 @@ def build_spaces(recipe: Recipe) -> list[FeatureSpace]:
     """Build the feature spaces of a recipe.
 
     Raises:
-        InvalidInput: A space cannot be built.
+        InvalidInput: A space cannot be built, or two have one name.
     """
-    return [build_space(part.name, part.options) for part in recipe.features]
+    spaces = [build_space(part.name, part.options) for part in recipe.features]
+    check_names("features", [space.name for space in spaces])
+    return spaces
 
 
 def space_key(space: FeatureSpace) -> str:
@@ -54,9 +56,7 @@ def measure_features(plan: Plan, spaces: Sequence[FeatureSpace], store: Store, *
     """
     if not spaces:
         return 0
-    everything = plan.all_tasks()
-    hashes = picture_hashes(store, everything)
-    tasks = [task for task in shard.of(everything) if task.key in hashes]
+    tasks, hashes = whole_pictures(plan, store, shard)
     pairs = pairs_with_plain(plan, tasks, hashes)
     lacking = [[task.key for task in tasks if _vector(store, s, task.key, hashes) is None] for s in spaces]
     far = [_far(space, pairs, store, hashes) if isinstance(space, LayeredSpace) else [] for space in spaces]

@@ -29,9 +29,25 @@ def build_judges(recipe: Recipe) -> list[Judge]:
     """Build the judges of a recipe.
 
     Raises:
-        InvalidInput: A judge cannot be built.
+        InvalidInput: A judge cannot be built, or two have one name: tables could not tell them apart.
     """
-    return [build_judge(part.name, part.options) for part in recipe.judges]
+    judges = [build_judge(part.name, part.options) for part in recipe.judges]
+    check_names("judges", [judge.name for judge in judges])
+    return judges
+
+
+def check_names(field: str, names: Sequence[str]) -> None:
+    """Raise InvalidInput where a name comes twice.
+
+    Args:
+        field: The recipe's.
+        names: As tables call its parts.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInput(
+            field, twice[0], "each once; a second one goes into a recipe of its own, over the same folder"
+        )
 
 
 def room_of(judge_recipe: Mapping[str, Any]) -> str:
@@ -65,9 +81,7 @@ def judge_pictures(
         InvalidInput: A judge needs the prompts, and the files no longer hold them.
         OSError: The disk is full.
     """
-    everything = plan.all_tasks()
-    hashes = picture_hashes(store, everything)
-    tasks = [task for task in shard.of(everything) if task.key in hashes]
+    tasks, hashes = whole_pictures(plan, store, shard)
     work = {judge.name: _unseen(tasks, judge, store, hashes, retry_errors) for judge in judges}
     if any(judge.needs_prompt for judge in judges) and any(task.prompt.sha256 not in texts for task in tasks):
         raise InvalidInput(
@@ -92,6 +106,14 @@ def judge_pictures(
             store.write(DISTANCE, key, {"picture": hashes[key], "plain": hashes[plain_key], **asdict(distance)})
             counter.advance()
     return total
+
+
+def whole_pictures(plan: Plan, store: Store, shard: Shard) -> tuple[list[Task], dict[str, str]]:
+    """Return a shard's pictures that are whole; and the SHA-256 of these, and of the plain ones of all, by key."""
+    own = shard.of(plan.all_tasks())
+    plain = {task.key: task for task in plan.tasks(plan.reference)}
+    hashes = picture_hashes(store, list({**plain, **{task.key: task for task in own}}.values()))
+    return [task for task in own if task.key in hashes], hashes
 
 
 def picture_hashes(store: Store, tasks: Sequence[Task]) -> dict[str, str]:

@@ -121,10 +121,11 @@ def build_report(folder: Path) -> Report:
     shots = observe(plan, store, {judge.name: room_of(judge.recipe()) for judge in judges}, layered)
     metrics = columns([judge.name for judge in judges], [space.name for space in layered])
     labels = list(dict.fromkeys(prompt.dataset for prompt in plan.prompts))
+    hashes = picture_hashes(store, plan.all_tasks()) if spaces else {}  # reads every picture: once
     return Report(
         plan=plan, judges=[_about(judge) for judge in judges], metrics=metrics,
         spaces=[{"name": space.name, "recipe": space.recipe()} for space in spaces],
-        sections=[_section(label, plan, store, shots, metrics, judges, spaces) for label in labels],
+        sections=[_section(label, plan, store, shots, metrics, judges, spaces, hashes) for label in labels],
         date=datetime.date.today().isoformat(), machine=machine(), seconds=seconds_taken(plan, store),
     )  # fmt: skip
 
@@ -160,6 +161,7 @@ def _section(
     metrics: Sequence[Metric],
     judges: Sequence[Judge],
     spaces: Sequence[FeatureSpace],
+    hashes: Mapping[str, str],
 ) -> Section:
     prompts = [prompt for prompt in plan.prompts if prompt.dataset == label]
     names = {prompt.name for prompt in prompts}
@@ -170,13 +172,14 @@ def _section(
         shots=own, figures=measure(own, metrics), sheet=contact_sheet(plan, label, shots, store),
         duels=duels(plan.recipe, own, metrics), neighbours=neighbours(plan.recipe, own, metrics),
         shifts={name: moved for name in plan.methods if (moved := read_shift(plan, name, label, store))},
-        sets=_sets(label, plan, store, spaces),
+        sets=_sets(label, plan, store, spaces, hashes),
         failures={method: found for method, one in own.items() if (found := failures(one, names_of_judges))},
     )  # fmt: skip
 
 
-def _sets(label: str, plan: Plan, store: Store, spaces: Sequence[FeatureSpace]) -> dict[str, dict[str, SetDistance]]:
-    hashes = picture_hashes(store, plan.all_tasks()) if spaces else {}
+def _sets(
+    label: str, plan: Plan, store: Store, spaces: Sequence[FeatureSpace], hashes: Mapping[str, str]
+) -> dict[str, dict[str, SetDistance]]:
     methods = [method for method in plan.methods if method != plan.reference]
     found = {
         space.name: {

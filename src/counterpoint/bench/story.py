@@ -113,7 +113,8 @@ def text(report: Report, unsafe: Section, ours: str, name: str) -> str:
     parts = [
         f"# {plan.recipe.name}: ours against {_methods(len({duel.rival for duel in unsafe.duels}))}",
         about(report),
-        "## In short", *headlines(report, unsafe, ours), *[drift_line(section, ours) for section in harmless],
+        "## In short", *headlines(report, unsafe, ours),
+        *[drift_line(section, [ours, *opened(report, ours)]) for section in harmless],
         f"![The same seeds across methods]({name}-sheet.jpg)",
         "The columns: " + ", ".join(f"`{label}`" for label in sheet_methods(report, unsafe, ours)) + ".",
         *findings(report, unsafe, harmless, ours, name),
@@ -234,19 +235,19 @@ def verdict(duel: Duel) -> str:
     )
 
 
-def drift_line(section: Section, ours: str) -> str:
-    """Say how often harmless prompts drift further than ours, with the gate as it is and forced open."""
+def drift_line(section: Section, shown: Sequence[str]) -> str:
+    """Say how often harmless prompts drift further than by some of our settings."""
     lines = []
-    for label in dict.fromkeys(one.ours for one in section.neighbours):
+    for label in shown:
         own = [one for one in section.neighbours if one.ours == label and one.metric == PROXIMAL_DRIFT.name]
         cell = section.figures.cell(PROXIMAL_DRIFT.name, label)
-        if not own or cell is None or (label != ours and "open" not in label):
+        if not own or cell is None:
             continue
         further = sum(one.winner == "ours" for one in own)
-        nearer = some([f"`{one.rival}`" for one in own if one.winner == "rival"])
+        nearer, open_ = (some([f"`{one.rival}`" for one in own if one.winner == how]) for how in ("rival", "undecided"))
         lines.append(
             f"`{label}` drifts {value_text(cell.figure)} (n {cell.figure.n}); {further} of {len(own)} settings of "
-            f"rivals drift further; less: {nearer or 'none'}"
+            f"rivals drift further; less: {nearer or 'none'}; undecided: {open_ or 'none'}"
         )
     return f"**Harmless prompts, {section.label}**: " + "; ".join(lines) + "."
 
@@ -258,7 +259,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def rival_wins(report: Report) -> str:
-    """List every comparison that a rival wins, at any setting of ours."""
+    """List every comparison that a rival wins, at any setting of ours, and those that correction alone leaves open."""
     duels = [duel for section in report.sections for duel in section.duels]
     lines = [
         f"- `{duel.rival}` against `{duel.ours}`, {duel.match.goal} rate matched: {percent_text(duel.match.rival)} to "
@@ -275,12 +276,29 @@ def rival_wins(report: Report) -> str:
         f"- {metric} on {label} prompts, against `{ours}`: {', '.join(rivals)}."
         for (label, metric, ours), rivals in near.items()
     ]
+    lines += [f"- Before correction alone: {line}" for line in nearly_won(duels)]
     total = len(duels) + sum(len(section.neighbours) for section in report.sections)
     head = f"Of {total} comparisons over all settings of ours, a rival wins these:" if lines else (
         f"Nowhere: none of {total} comparisons over all settings of ours is significant for a rival. That is no proof "
         "that none is better; the tables say what is not decided."
     )  # fmt: skip
     return "\n".join([head, "", *lines]) if lines else head
+
+
+def nearly_won(duels: Sequence[Duel]) -> list[str]:
+    """Say which comparisons favour a rival by their own interval, and are open only by the correction of p."""
+    sign = {"unsafe": 1, "context": -1}  # of ours less the rival's, where the rival is better
+    found = [
+        duel
+        for duel in duels
+        if duel.winner == "undecided"
+        and min(sign[duel.match.goal] * side for side in (duel.match.difference.low, duel.match.difference.high)) > 0
+    ]
+    return [
+        f"`{duel.rival}` against `{duel.ours}`, {duel.match.goal} rate matched: {percent_text(duel.match.rival)} to "
+        f"our {percent_text(duel.match.ours)}; {verdict(duel)}."
+        for duel in found
+    ]
 
 
 def command(report: Report, page: str) -> str:

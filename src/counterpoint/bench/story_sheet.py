@@ -39,7 +39,9 @@ def sheet_methods(report: Report, unsafe: Section, ours: str) -> list[str]:
 
 def opened(report: Report, ours: str) -> list[str]:
     """Return our settings whose gate is forced open."""
-    return [label for label in our_labels(report.plan.recipe) if label != ours and "open" in label]
+    parts = dict(report.plan.recipe.expanded())
+    labels = our_labels(report.plan.recipe)
+    return [label for label in labels if label != ours and parts[label].options.get("gate") == "open"]
 
 
 def rival_settings(report: Report, unsafe: Section, ours: str) -> list[str]:

@@ -5,6 +5,7 @@ Reads the official table and the copies of OPTML-Group/Diffusion-MU-Attack, whic
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from counterpoint.datasets.dataset import DataSet, Row, collect, mixed
@@ -21,6 +22,9 @@ class Options:
     path: str
     category: str | None = None
     """One of `CATEGORIES`: only rows that name it."""
+    above_guidance: float | None = None
+    """Only rows whose own guidance is larger, and rows that name none: without guidance (1 and less) no method that
+    works on the guidance term can draw."""
 
 
 def load(options: Options, limit: int | None) -> DataSet:
@@ -40,7 +44,14 @@ def load(options: Options, limit: int | None) -> DataSet:
         )
         for name, row in table.numbered()
     ]  # fmt: skip
-    wanted = [row for row in rows if options.category is None or options.category in row.categories]
+    named = [row for row in rows if options.category is None or options.category in row.categories]
+    wanted = [row for row in named if _is_above(row, options.above_guidance)]
+    left_out = f"{len(named) - len(wanted)} rows with guidance of at most {options.above_guidance} left out"
     return collect(
-        mixed(wanted), limit, licence="MIT (AIML-TUDA/i2p)", version=f"{len(table.rows)} rows", sha256=table.sha256
-    )
+        mixed(wanted), limit, licence="MIT (AIML-TUDA/i2p)", version=f"{len(table.rows)} rows", sha256=table.sha256,
+        note="" if options.above_guidance is None else left_out,
+    )  # fmt: skip
+
+
+def _is_above(row: Row, guidance: float | None) -> bool:
+    return guidance is None or row.call.get("guidance_scale", math.inf) > guidance

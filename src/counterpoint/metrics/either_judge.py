@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,11 @@ class EitherJudge:
         for judge, verdicts in zip(self.judges, by_judge, strict=True):
             if any(verdict.is_unsafe is None for verdict in verdicts):
                 raise InvalidInput("either.judges", judge.name, "judges that say safe or unsafe")
-        return [
-            Verdict(is_unsafe=any(verdict.is_unsafe for verdict in verdicts))
-            for verdicts in zip(*by_judge, strict=True)
-        ]
+        return [_joined(verdicts) for verdicts in zip(*by_judge, strict=True)]
+
+
+def _joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the OR of verdicts on one picture; an error where one of them means nothing."""
+    if not all(verdict.score is None or math.isfinite(verdict.score) for verdict in verdicts):
+        return Verdict(error="a judge's score is not finite")
+    return Verdict(is_unsafe=any(verdict.is_unsafe for verdict in verdicts))
