@@ -58,15 +58,12 @@ def report_of(**fields: Any) -> SafetyReport:
 @contextlib.contextmanager
 def running(pipe: Any, *, is_research: bool = False, **fields: Any) -> Iterator[str]:
     """Serve the page until the block ends; yields its address."""
-    import uvicorn
-
-    from counterpoint.ui.app import create_app
+    from counterpoint.ui.app import make_server
     from counterpoint.ui.studio import Studio
 
     settings = settings_of(**fields)
     safe = SafePipeline(pipe, detector=WordGate(), safety=settings.safety, on_unsafe=settings.on_unsafe)
-    app = create_app(Studio(settings, {"tiny": safe}, is_research=is_research))
-    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1))
+    server = make_server(Studio(settings, {"tiny": safe}, is_research=is_research))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

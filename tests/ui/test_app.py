@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,19 @@ def test_only_loopback_names_are_answered_and_nothing_comes_from_elsewhere(tiny:
         assert upload.status_code == 404
         assert not re.search(r'<(?:script|link)[^>]*(?:src|href)="https?://', answer.text)
         assert get(f"{address}/gradio_api/info").json()["named_endpoints"] == {}
+
+
+def test_connections_are_bounded_as_the_servers_are(tiny: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterpoint.server.head_deadline.HEAD_SECONDS", 2.0)
+    with running(tiny(), max_connections=1) as address:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        with socket.create_connection(place, timeout=20) as idle:
+            assert get(address).status_code == 503
+            assert idle.recv(1) == b""  # without a head it is closed
+        assert get(address).status_code == 200
+        with socket.create_connection(place, timeout=20) as long:
+            long.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"a" * 2**16)
+            assert long.recv(12) == b"HTTP/1.1 400"
 
 
 def test_with_keys_every_route_asks_for_one(tiny: Callable[[], Any]) -> None:

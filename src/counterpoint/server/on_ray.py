@@ -31,8 +31,8 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.server.app import create_app
 from counterpoint.server.cluster import Cluster
 from counterpoint.server.config import Settings
+from counterpoint.server.connections import IDLE_SECONDS
 from counterpoint.server.logs import configure_logging, log_event
-from counterpoint.server.run import IDLE_SECONDS
 from counterpoint.server.service import Service
 
 NAME = "counterpoint"

@@ -10,12 +10,9 @@ import uvicorn
 
 from counterpoint.server.app import create_app
 from counterpoint.server.config import Settings
-from counterpoint.server.head_deadline import TimedHeads
+from counterpoint.server.connections import bounded
 from counterpoint.server.logs import configure_logging, log_event
 from counterpoint.server.service import Service
-
-IDLE_SECONDS = 30
-MOST_HEADER_BYTES = 32 * 1024
 
 
 def serve(settings: Settings) -> None:
@@ -37,20 +34,12 @@ def serve(settings: Settings) -> None:
 
 
 def make_server(settings: Settings, service: Service) -> uvicorn.Server:
-    """Return uvicorn, ready to run: its own access log is off, as it prints what was typed."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            create_app(service),
-            host=settings.host,
-            port=settings.port,
-            http=TimedHeads,  # on h11: the other parser, taken where it is installed, bounds no header
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=settings.max_connections + 1,  # uvicorn refuses from this number on
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=settings.drain_seconds,
-            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
-        )
+    """Return uvicorn, ready to run."""
+    config = bounded(
+        create_app(service),
+        settings,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=settings.drain_seconds,
     )
+    return uvicorn.Server(config)

@@ -18,6 +18,7 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.server.auth import Auth
 from counterpoint.server.body_limit import BodyLimit
 from counterpoint.server.config import Settings, is_loopback
+from counterpoint.server.connections import bounded
 from counterpoint.server.loading import load_pipe, wrap
 from counterpoint.server.logs import configure_logging
 from counterpoint.ui.page import Page
@@ -53,6 +54,11 @@ def create_app(studio: Studio) -> FastAPI:
     return app
 
 
+def make_server(studio: Studio) -> uvicorn.Server:
+    """Return uvicorn, ready to run on a socket, with the server's bounds of connections."""
+    return uvicorn.Server(bounded(create_app(studio), studio.settings, timeout_graceful_shutdown=DRAIN_SECONDS))
+
+
 def run(settings: Settings, *, is_research: bool, ready: Callable[[str], None]) -> None:
     """Load the models and serve the page until SIGTERM or SIGINT.
 
@@ -70,13 +76,7 @@ def run(settings: Settings, *, is_research: bool, ready: Callable[[str], None]) 
     configure_logging()
     with socket.create_server((settings.host, settings.port), family=_family(settings.host)) as listening:
         models = {name: wrap(load_pipe(place), settings) for name, place in settings.models.items()}
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(Studio(settings, models, is_research=is_research)),
-                access_log=False, log_config=None, server_header=False, proxy_headers=False,
-                timeout_graceful_shutdown=DRAIN_SECONDS,
-            )
-        )  # fmt: skip
+        server = make_server(Studio(settings, models, is_research=is_research))
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn puts its own in place, and raises the signal again when it has stopped: end with 0 then.
             signal.signal(number, lambda *_: None)
