@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import io
 import json
 import threading
@@ -198,6 +199,31 @@ def test_the_checks_of_one_key_are_bounded_and_nobody_waits_in_vain(tiny: Callab
             go.set()
             assert [one.result().status_code for one in (*mine, other)] == [200] * 3
         assert read[0] == 3  # the one that went was not read
+
+
+def test_each_text_and_picture_holds_a_place_and_no_request_is_too_large_for_ever(tiny: Callable[[str], Any]) -> None:
+    held: list[int] = []
+    servers: list[Running] = []
+
+    class Watch(Looker):
+        def __call__(self, pictures: Sequence[Image.Image]) -> list[Detection]:
+            held.append(sum(one.service.checks._held.total() for one in servers))
+            return super().__call__(pictures)
+
+    text, picture = {"type": "text", "text": MILD}, {"type": "image_url", "image_url": {"url": data_url()}}
+    call = {"function": {"name": "draw", "arguments": MILD}}
+    guardrail = {"input_type": "request", "texts": [MILD] * 2, "images": [data_url()], "tool_calls": [call]}
+    with running(tiny, wrap=wrap_with(Watch()), api_keys=(KEY,), max_checks_per_key=4) as server:
+        held.clear()  # of the trial's
+        servers.append(server)
+        for body in ({"input": [picture]}, {"input": [text, picture, text]}, {"input": [picture, *[text] * 31]}):
+            assert server.post("/v1/moderations", json=body).status_code == 200
+        assert server.post("/beta/litellm_basic_guardrail_api", json=guardrail).json() == {"action": "NONE"}
+        assert held == [1, 3, 4, 4]
+        with server.service.checks.hold(hashlib.sha256(KEY.encode()).hexdigest(), 2):
+            for count, status in ((2, 200), (3, 429)):
+                assert server.post("/v1/moderations", json={"input": [MILD] * count}).status_code == status
+            assert server.post("/beta/litellm_basic_guardrail_api", json=guardrail).status_code == 429
 
 
 def test_a_check_past_the_deadline_is_504(tiny: Callable[[str], Any]) -> None:

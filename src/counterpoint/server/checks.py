@@ -41,21 +41,26 @@ def checks_router(service: Service) -> APIRouter:
 
     @router.post("/v1/moderations")
     async def moderate(request: Request, body: ModerationRequest) -> Response:
-        return await _answer(service, request, lambda: _moderate(service, request, body))
+        count = 1 if isinstance(body.input, str) else len(body.input)
+        return await _answer(service, request, count, lambda: _moderate(service, request, body))
 
     @router.post("/beta/litellm_basic_guardrail_api")
     async def guardrail(request: Request, body: GuardrailRequest) -> Response:
-        return await _answer(service, request, lambda: _guard(service, request, body))
+        count = sum(len(given or []) for given in (body.texts, body.tool_calls, body.images))
+        return await _answer(service, request, count, lambda: _guard(service, request, body))
 
     return router
 
 
 async def _answer(
-    service: Service, request: Request, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+    service: Service, request: Request, count: int, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 ) -> Response:
-    """Answer a check: so many for each key, within the deadline, and only while somebody waits."""
+    """Answer `count` checks: so many for each key, within the deadline, and only while somebody waits.
+
+    A request of more than one key may have at all takes all of its places: it is answered when the others are.
+    """
     try:
-        with service.checks.hold(getattr(request.state, "caller", ""), 1):
+        with service.checks.hold(getattr(request.state, "caller", ""), min(max(1, count), service.checks.most)):
             body = await while_wanted(work(), request.state.gone, service.settings.deadline_seconds)
     except ClientGone:
         request.state.abandoned = True

@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     max_queue: int = Field(32, ge=1, description="Most pictures that wait, per model; more is answered 503.")
     max_per_key: int = Field(16, ge=1, description="Most pictures that one key has under way; more is answered 429.")
     max_checks_per_key: int = Field(
-        64, ge=1, description="Most moderations and guardrail checks that one key has under way; more is answered 429."
+        64, ge=1, description="Most texts and pictures that one key has under check; more is answered 429."
     )
     max_batch: int = Field(4, ge=1, description="Most pictures that are drawn in one call; 1 draws each alone.")
     exact_seeds: bool = Field(
