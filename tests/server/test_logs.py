@@ -13,7 +13,8 @@ import pytest
 from counterpoint.bench.server import planted
 from counterpoint.server.logs import JsonLines, log_event, text_hash
 from tests.server.conftest import KEY, MILD, RISKY, Running, running, until, wrap
-from tests.server.test_faults import Faults
+from tests.server.test_faults import Faults, wrap_with
+from tests.server.test_streaming import Script, events_of
 
 
 def test_100_planted_words_are_found_nowhere(tiny: Callable[[str], Any]) -> None:
@@ -67,6 +68,27 @@ def test_each_refusal_is_counted_and_has_its_reason_in_the_log(tiny: Callable[[s
     assert blocked.items() >= {**refusal, "categories": ["violence"]}.items() and "prompt_hmac" in blocked
     assert wrong["code"] == "invalid_value" and "stage" not in wrong
     assert stranger["code"] == "host_not_allowed"
+
+
+def test_an_answer_in_parts_that_ends_in_an_error_says_so(tiny: Callable[[str], Any]) -> None:
+    with running(tiny, wrap=wrap_with(script := Script())) as server:
+        script.todo = ["safe", "fail"]
+        assert [events_of(server)[-1]["type"] for _ in range(2)] == ["error", "image_generation.completed"]
+        page = server.get("/metrics").text
+        failed, whole = requests_of(server, 2)
+    assert failed.items() >= {"status": 200, "outcome": "error", "code": "safety_failure"}.items()
+    assert whole["status"] == 200 and "outcome" not in whole
+    assert 'counterpoint_stream_errors_total{code="safety_failure"} 1.0' in page
+
+
+def test_an_answer_that_comes_again_is_no_drawing_of_another_seed(tiny: Callable[[str], Any]) -> None:
+    with running(tiny) as server:
+        body = {"prompt": MILD, "num_inference_steps": 1}
+        path, headers = "/v1/images/generations", {"Idempotency-Key": "one"}
+        (seed,) = {server.post(path, json=body, headers=headers).json()["settings"]["seed"] for _ in range(2)}
+        drawn, again = requests_of(server, 2)
+    assert drawn["seed"] == seed and "replayed" not in drawn
+    assert again["replayed"] is True and "seed" not in again and again["prompt_hmac"] == drawn["prompt_hmac"]
 
 
 def test_a_key_is_named_by_a_keyed_hash(tiny: Callable[[str], Any]) -> None:

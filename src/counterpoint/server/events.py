@@ -61,6 +61,8 @@ async def _rest(
         if told.status >= 500 and not isinstance(error, ApiError):
             log_failure("request_failed", error, request_id=request.state.request_id, code=told.code)
         service.note_error(told, request.state.log)
+        request.state.log["outcome"] = "error"  # the status was sent with the first event: 200
+        service.metrics.stream_errors.labels(code=told.code).inc()
         yield _event("error", {"type": "error", **told.body()})
 
 

@@ -21,6 +21,8 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.server.errors import ApiError
 
 LONGEST_KEY = 255
+REPLAYED = "idempotency-replayed"
+"""Header of an answer that was kept."""
 
 
 @dataclass(kw_only=True)
@@ -89,5 +91,5 @@ def _again(kept: _Kept, body_sha256: str) -> Response:
         )
     response = kept.response
     again = Response(response.body, 200, media_type=response.media_type)
-    again.headers["idempotency-replayed"] = "true"
+    again.headers[REPLAYED] = "true"
     return again

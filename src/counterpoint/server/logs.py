@@ -22,7 +22,7 @@ SERVER = "uvicorn.error"
 """Uvicorn's logger: its messages speak of sockets and signals, and are written as they are."""
 FIELDS = frozenset(
     """request_id caller method route status seconds model n steps size seed batch prompt_hmac prompt_chars actions
-    categories code stage error where host port models keys setting task replicas""".split()
+    categories code stage outcome replayed error where host port models keys setting task replicas""".split()
 )
 
 _LOGGER = logging.getLogger(OWN)

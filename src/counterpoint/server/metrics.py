@@ -39,6 +39,10 @@ class Metrics:
             ["model", "code"],
             registry=registry,
         )
+        self.stream_errors = Counter(
+            "counterpoint_stream_errors", "Answers in parts, of status 200, that ended in an error.", ["code"],
+            registry=registry,
+        )  # fmt: skip
         self.batch_pictures = Histogram(
             "counterpoint_batch_pictures", "Pictures drawn in one call.", ["model"], buckets=(1, 2, 4, 8, 16),
             registry=registry,

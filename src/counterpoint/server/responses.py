@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from counterpoint.interfaces import InvalidInput
 from counterpoint.server.events import stream
 from counterpoint.server.fulfil import ClientGone, fulfil, while_wanted
+from counterpoint.server.idempotency import REPLAYED
 from counterpoint.server.logs import text_hash
 from counterpoint.server.policy import Plan
 from counterpoint.server.service import Service
@@ -38,7 +39,11 @@ async def respond(service: Service, plan: Plan, request: Request, content_sha256
     if service.kept is None:
         allowed = "none: this server has several replicas, and a repeated request may be drawn by another one"
         raise InvalidInput("Idempotency-Key", "a key", allowed)
-    return await service.kept.once(caller, key, content_sha256, lambda: _respond(service, plan, request))
+    response = await service.kept.once(caller, key, content_sha256, lambda: _respond(service, plan, request))
+    if REPLAYED in response.headers:
+        del request.state.log["seed"]  # the plan's: nothing was drawn from it
+        request.state.log["replayed"] = True
+    return response
 
 
 async def _respond(service: Service, plan: Plan, request: Request) -> Response:
