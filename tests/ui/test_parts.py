@@ -176,6 +176,21 @@ def test_the_file_is_marked_and_keeps_the_prompt_to_itself(safe: SafePipeline) -
     assert studio.draw(WISH, lambda: None).file == shot.file
 
 
+def test_the_same_wish_gives_the_same_file_whatever_the_gate_has_read_before(tiny: Callable[[], Any]) -> None:
+    class Drifting(WordGate):
+        score = 0.9
+
+        def __call__(self, prompts: Sequence[str]) -> list[Detection]:
+            self.score += 1e-6
+            return [
+                replace(one, score=self.score, categories={"hate": self.score}) for one in super().__call__(prompts)
+            ]
+
+    studio = Studio(settings_of(), {"tiny": SafePipeline(tiny(), detector=Drifting())})
+    first, again = (studio.draw(WISH, lambda: None) for _ in range(2))
+    assert first.report.score != again.report.score and first.file == again.file
+
+
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [

@@ -20,6 +20,7 @@ from counterpoint.detectors.negative_prompt import judge_pairs
 from counterpoint.interfaces import InvalidInput, SafetyFailure, SafetyReport
 from counterpoint.png import PictureRecord, prompt_sha256
 from counterpoint.provenance.marking import Marking
+from counterpoint.server.answers import repeatable
 from counterpoint.server.config import Settings
 from counterpoint.server.drawing import draw
 from counterpoint.server.errors import blocked
@@ -115,8 +116,6 @@ class Studio:
 
     def _file(self, plan: Plan, safe: SafePipeline, image: Image.Image, report: SafetyReport) -> bytes:
         """Return the PNG file as the server sends it: marked, with its record, without the prompt."""
-        told = dataclasses.asdict(report)
-        del told["cost"]["seconds"]  # they differ from call to call: the same wish is to give the same bytes
         record = PictureRecord(
             prompt_sha256=prompt_sha256(plan.prompt),
             seed=plan.seed,
@@ -124,7 +123,7 @@ class Studio:
             guidance_scale=default_guidance(safe.pipe),
             scheduler=type(safe.pipe.scheduler).__name__,
             model=plan.model,
-            report=told,
+            report=repeatable(dataclasses.asdict(report)),
         )
         return self.marking.encode(image, record)
 
