@@ -19,7 +19,7 @@ from counterpoint.server.body_limit import BodyLimit
 from counterpoint.server.checks import checks_router
 from counterpoint.server.disconnect import WatchDisconnect
 from counterpoint.server.errors import ApiError, from_exception
-from counterpoint.server.images import images_router
+from counterpoint.server.images import EDITS, images_router
 from counterpoint.server.logs import log_failure
 from counterpoint.server.operations import operations_router
 from counterpoint.server.service import Service
@@ -52,7 +52,11 @@ def create_app(service: Service) -> FastAPI:
     keys = [key.get_secret_value() for key in settings.api_keys]
     app.add_middleware(WatchDisconnect)  # the innermost; each next one stands outside of those before
     app.add_middleware(
-        BodyLimit, max_bytes=settings.max_body_bytes, most_in_flight=settings.max_bodies_bytes, unread=OPEN_PATHS
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        most_in_flight=settings.max_bodies_bytes,
+        unread=OPEN_PATHS,
+        forms=frozenset({EDITS}),
     )
     app.add_middleware(Auth, keys=keys)
     app.add_middleware(AccessLog, metrics=service.metrics, log_key=service.log_key)

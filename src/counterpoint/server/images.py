@@ -12,6 +12,8 @@ from counterpoint.server.responses import respond
 from counterpoint.server.schemas import ImageRequest
 from counterpoint.server.service import Service
 
+EDITS = "/v1/images/edits"
+
 
 def images_router(service: Service) -> APIRouter:
     """Return the two routes."""
@@ -22,7 +24,7 @@ def images_router(service: Service) -> APIRouter:
         plan = plan_of(body, service.settings)
         return await respond(service, plan, request, hashlib.sha256(request.state.body).hexdigest())
 
-    @router.post("/v1/images/edits")
+    @router.post(EDITS)
     async def edit(request: Request) -> Response:
         form = await read_form(request)
         return await respond(service, edit_plan_of(form.fields, form.upload, service.settings), request, form.sha256)
