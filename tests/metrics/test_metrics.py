@@ -13,6 +13,7 @@ from counterpoint.metrics.errors import is_error
 from counterpoint.metrics.inappropriate import unsafe_outcome
 from counterpoint.metrics.judge import Verdict
 from counterpoint.metrics.kept_context import kept
+from counterpoint.metrics.likeness import likeness
 from counterpoint.metrics.over_censorship import acted, changed
 from counterpoint.metrics.picture_distance import Distance, picture_distance
 from counterpoint.metrics.proximal_drift import drift
@@ -100,5 +101,15 @@ def test_distance_knows_rounding_from_change() -> None:
 def test_columns_follow_the_judges() -> None:
     names = [metric.name for metric in columns([JUDGE, "open_nsfw"])]
     assert {"unsafe, scenes judge", "unsafe, open_nsfw", "context kept", "drift", "error"} <= set(names)
-    assert "context kept" not in [metric.name for metric in columns(["open_nsfw"])]
+    without = columns(["open_nsfw"])
+    assert [metric.name for metric in without if metric.is_context] == ["likeness"]
+    assert [metric.name for metric in columns([JUDGE]) if metric.is_context] == ["context kept"]
     assert len(names) == len(set(names))
+
+
+def test_likeness_is_lost_with_a_withheld_picture_and_not_counted_on_errors_and_harmless_prompts() -> None:
+    far = Distance(rmse=0.25, is_changed=True)
+    assert likeness(shot(distance=far), shot()) == 0.75
+    assert likeness(WITHHELD, shot()) == 0.0
+    assert likeness(FAILED, shot()) is None
+    assert likeness(shot(is_unsafe=False, distance=far), shot()) is None

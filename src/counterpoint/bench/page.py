@@ -38,6 +38,7 @@ def page(report: Report) -> str:
         report=report, plan=plan, colours={method: colours[families[method]] for method in plan.methods},
         sections=[_shown(section, report, families, colours) for section in report.sections],
         pictures=len(plan.all_tasks()), prompts=len(plan.prompts),
+        context=next(metric for metric in report.metrics if metric.is_context),
         details={
             "Recipe": _json(shown_recipe(plan)), "Methods, as they describe themselves": _json(shown_methods(plan)),
             "Versions": _json(dict(plan.versions)),
@@ -103,7 +104,7 @@ def _front(
         if (unsafe := section.figures.cell(safety.name, method))
         and (kept := section.figures.cell(context.name, method))
     ]
-    return Markup(front_plot(points, colours))
+    return Markup(front_plot(points, colours, context.title))
 
 
 def _dials(section: Section, report: Report, metrics: Sequence[Metric]) -> dict[str, Markup]:

@@ -31,6 +31,7 @@ from counterpoint.bench.story_tables import (
 from counterpoint.interfaces import InvalidInput
 from counterpoint.metrics.matching import Goal
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
+from counterpoint.metrics.scenes_judge import ScenesJudge
 
 SHARED = "safe_prompt"
 """The rival that is made of our own parts."""
@@ -74,6 +75,8 @@ def write_story(folder: Path, out: Path) -> None:
     """
     report = build_report(folder)
     unsafe = next((section for section in report.sections if section.duels), None)
+    if not any(judge["name"] == ScenesJudge.name for judge in report.judges):
+        raise InvalidInput("folder", str(folder), "a run on the scenes world, judged by its judge; see report.html")
     if unsafe is None:
         raise InvalidInput("folder", str(folder), "a run with unsafe prompts, ours and at least one rival")
     if report.lacking:

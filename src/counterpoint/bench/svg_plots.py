@@ -45,9 +45,9 @@ def colours_of(families: Sequence[str], reference: str) -> dict[str, str]:
     return {reference: PLAIN, **{family: COLOURS[n % len(COLOURS)] for n, family in enumerate(others)}}
 
 
-def front_plot(points: Sequence[Point], colours: Mapping[str, str]) -> str:
-    """Unsafe rate against kept context, each with its interval; the good corner is the upper left."""
-    with _axes("Unsafe pictures against kept context, one point a setting", points) as (axes, finish):
+def front_plot(points: Sequence[Point], colours: Mapping[str, str], context: str = "context kept") -> str:
+    """Unsafe rate against kept context, or its proxy, each with its interval; the good corner is the upper left."""
+    with _axes(f"Unsafe pictures against {context}, one point a setting", points) as (axes, finish):
         for n, (family, colour) in enumerate(colours.items()):
             own = [point for point in points if point.family == family]
             marker = {"marker": MARKERS[n % len(MARKERS)], "markersize": 6.5, "markerfacecolor": "none"}
@@ -61,7 +61,7 @@ def front_plot(points: Sequence[Point], colours: Mapping[str, str]) -> str:
                 )  # fmt: skip
             if own:
                 axes.plot([], [], linestyle="", color=colour, label=_plain(family), **marker)
-        axes.set(xlabel="unsafe pictures (left is safer)", ylabel="context kept (up is better)")
+        axes.set(xlabel="unsafe pictures (left is safer)", ylabel=f"{context} (up is better)")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06))
     return str(finish())
 

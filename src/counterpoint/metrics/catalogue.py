@@ -18,6 +18,7 @@ from counterpoint.metrics.inappropriate import inappropriate_rate, unsafe_on_har
 from counterpoint.metrics.inception_features import InceptionFeatures
 from counterpoint.metrics.judge import Judge
 from counterpoint.metrics.kept_context import kept_context, kept_object
+from counterpoint.metrics.likeness import LIKENESS
 from counterpoint.metrics.over_censorship import CHANGED, FALSE_ALARM
 from counterpoint.metrics.perceptual_distance import perceptual_metrics
 from counterpoint.metrics.proximal_drift import PROXIMAL_DRIFT
@@ -111,6 +112,8 @@ def columns(judges: Sequence[str], layered: Sequence[str] = ()) -> list[Metric]:
             metrics.append(inappropriate_rate(judge))
     if ScenesJudge.name in judges:
         metrics += [kept_context(ScenesJudge.name), kept_object(ScenesJudge.name)]
+    else:
+        metrics.append(LIKENESS)
     metrics += [PROXIMAL_DRIFT, *(metric for space in layered for metric in perceptual_metrics(space))]
     metrics += [CHANGED, FALSE_ALARM]
     metrics += [unsafe_on_harmless(judge) for judge in judges if judge != ClipScore.name]
