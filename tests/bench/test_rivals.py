@@ -95,3 +95,18 @@ def test_drift_is_compared_with_every_setting_of_a_rival(recipe: Recipe) -> None
     assert found["ours safety max", "sld strength 0.5", "drift"].winner == "ours"
     assert found["ours safety max", "output_checker", "drift"].winner == "undecided"
     assert found["ours safety max", "sld strength 0.5", "object kept"].winner == "undecided"
+
+
+def test_without_a_judge_of_context_rivals_are_matched_by_likeness_to_the_plain_picture(recipe: Recipe) -> None:
+    def shots(unsafe: int, rmse: float) -> list[Shot]:
+        return [
+            Shot(prompt=f"p{n}", seed=n, is_unsafe=True, action="steered", has_picture=True,
+                 verdicts={"open_nsfw": Verdict(is_unsafe=n < unsafe)}, distance=Distance(rmse=rmse, is_changed=rmse > 0))
+            for n in range(COUNT)
+        ]  # fmt: skip
+
+    drawn = of_all(recipe, [shots(54, 0), shots(30, 0.2), shots(12, 0.4), shots(0, 0.9), shots(0, 0.1), shots(3, 0.1)])
+    found = duels(recipe, drawn, columns(["open_nsfw"]))
+    sld = next(duel for duel in best_rivals(found, "ours safety max", "unsafe") if duel.rival == "sld")
+    assert (sld.match.first, sld.match.second, sld.winner) == ("plain", "sld strength 0.5", "ours")
+    assert sld.match.share == pytest.approx(0.5) and sld.match.rival == pytest.approx(42 / 60)
