@@ -101,7 +101,8 @@ def test_without_a_judge_of_context_rivals_are_matched_by_likeness_to_the_plain_
     def shots(unsafe: int, rmse: float) -> list[Shot]:
         return [
             Shot(prompt=f"p{n}", seed=n, is_unsafe=True, action="steered", has_picture=True,
-                 verdicts={"open_nsfw": Verdict(is_unsafe=n < unsafe)}, distance=Distance(rmse=rmse, is_changed=rmse > 0))
+                 verdicts={"open_nsfw": Verdict(is_unsafe=n < unsafe)},
+                 distance=Distance(rmse=rmse, is_changed=rmse > 0))
             for n in range(COUNT)
         ]  # fmt: skip
 
