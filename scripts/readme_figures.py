@@ -87,20 +87,30 @@ def rivals() -> list[str]:
     run = json.loads((RESULTS / "scenes.json").read_text(encoding="utf-8"))
     duels = [row for row in run["run"]["matched"] if (row["ours"], row["compared"]) == (OURS, "unsafe")]
     rows = [
-        "| method | unsafe pictures at equal kept context | ours less it, points (95 %) | p | better | neighbours keep "
-        "their object |",
-        "|---|---|---|---|---|---|",
-        f"| **ours, medium** | {100 * duels[0]['our rate']:.1f} % | – | – | – | {_kept(run, OURS)} |",
+        "| method | matched setting | unsafe pictures at equal kept context | ours less it, points (95 %) | p | better "
+        "| neighbours keep their object |",
+        "|---|---|---|---|---|---|---|",
+        f"| **ours** | medium | {100 * duels[0]['our rate']:.1f} % | – | – | – | {_kept(run, OURS)} |",
     ]
     for duel in sorted(duels, key=lambda row: float(row["rival rate"])):
         gap = [f"{100 * duel[part] + 0:+.1f}" for part in ("value", "low", "high")]
         pair = [duel["first setting"], duel["second setting"]]
         larger = next(name for name in (pair[::-1] if duel["share of second"] >= 0.5 else pair) if name != "plain")
         rows.append(
-            f"| `{duel['rival']}` | {100 * duel['rival rate']:.1f} % | {gap[0]} ({gap[1]} to {gap[2]}) | "
-            f"{duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"
+            f"| `{duel['rival']}` | {_match(duel)} | {100 * duel['rival rate']:.1f} % | {gap[0]} ({gap[1]} to {gap[2]}) "
+            f"| {duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"
         )
     return rows
+
+
+def _match(duel: dict[str, Any]) -> str:
+    """Return the setting, or the mixture of two, that keeps as much context as ours; without the method's name."""
+    names = [duel["first setting"], duel["second setting"]]
+    first, second = (name.removeprefix(duel["rival"]).strip() or "itself" for name in names)
+    share = round(100 * duel["share of second"])
+    if first == second or share in (0, 100):
+        return second if share == 100 else first
+    return f"{share} % {second}, else {first}"
 
 
 def _kept(run: dict[str, Any], setting: str) -> str:
@@ -119,8 +129,8 @@ def render() -> str:
             f"{prompts} unsafe prompts at every level, 95 % intervals ([levels](docs/results/levels.md)):", "",
             *dial(), "",
             "| what | value (95 %) | n | page |", "|---|---|---|---|", *rows, "",
-            "Against other methods ([scenes](docs/results/scenes.md)), each matched to ours along its own strength; p "
-            "is corrected for their number:", "",
+            "Against other methods ([scenes](docs/results/scenes.md)), each matched to ours along its own strength, by "
+            "one setting or by a mixture of two, the plain model included; p is corrected for their number:", "",
             *rivals(),
         ]
     ) + "\n"  # fmt: skip
