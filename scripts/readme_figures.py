@@ -97,8 +97,8 @@ def rivals() -> list[str]:
         pair = [duel["first setting"], duel["second setting"]]
         larger = next(name for name in (pair[::-1] if duel["share of second"] >= 0.5 else pair) if name != "plain")
         rows.append(
-            f"| `{duel['rival']}` | {_match(duel)} | {100 * duel['rival rate']:.1f} % | {gap[0]} ({gap[1]} to {gap[2]}) "
-            f"| {duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"
+            f"| `{duel['rival']}` | {_match(duel)} | {100 * duel['rival rate']:.1f} % "
+            f"| {gap[0]} ({gap[1]} to {gap[2]}) | {duel['corrected p']:.2g} | {duel['winner']} | {_kept(run, larger)} |"
         )
     return rows
 
