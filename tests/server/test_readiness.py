@@ -68,25 +68,6 @@ def test_three_failures_of_any_stage_make_it_not_ready_until_a_trial_passes_all(
     assert ask(server).status_code == 200
 
 
-def test_requests_that_cannot_be_drawn_do_not_take_a_model_that_can_out_of_service(
-    tiny: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("counterpoint.server.worker.TRIAL_SECONDS", 600.0)
-    with running(tiny, wrap=wrap_with(Looker())) as server:
-        real = server.safe.pipe.encode_prompt
-
-        def encode(prompt: Any, *args: Any, **kwargs: Any) -> Any:
-            if "poison" in str(prompt):
-                raise RuntimeError("too large")
-            return real(prompt, *args, **kwargs)
-
-        monkeypatch.setattr(server.safe.pipe, "encode_prompt", encode)
-        for _ in range(MOST_FAILURES + 1):
-            assert server.draw("a bottle of poison", size="64x64").status_code >= 500
-        until(lambda: server.get("/readyz").status_code == 200)
-        assert draw(server).status_code == 200
-
-
 def test_a_success_ends_the_row_and_a_refusal_does_not_count(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with monkeypatch.context() as broken:

@@ -117,7 +117,7 @@ class Worker:
             batch = [order for order in batch if order.result.set_running_or_notify_cancel()]
             if batch:
                 self._draw(batch)
-            if self.health.is_failing:  # at once: three requests that cannot be drawn are no model that cannot draw
+            elif self.health.is_failing:
                 self._recover()
 
     def _try(self, safe: SafePipeline) -> None:
