@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -170,10 +169,8 @@ def _verdicts(judge: Judge, batch: Sequence[Task], store: Store, texts: Mapping[
 
 
 def _finite(verdict: Verdict) -> Verdict:
-    """Return the verdict, or an error where the score is not finite: what was compared with it means nothing."""
-    if verdict.score is None or math.isfinite(verdict.score):
-        return verdict
-    return Verdict(error="the judge's score is not finite")
+    """Return the verdict, or an error where the score is not finite."""
+    return verdict if verdict.is_finite else Verdict(error="the judge's score is not finite")
 
 
 def pairs_with_plain(plan: Plan, tasks: Sequence[Task], hashes: Mapping[str, str]) -> list[tuple[str, str]]:

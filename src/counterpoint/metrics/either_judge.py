@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +52,6 @@ class EitherJudge:
 
 def _joined(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the OR of verdicts on one picture; an error where one of them means nothing."""
-    if not all(verdict.score is None or math.isfinite(verdict.score) for verdict in verdicts):
+    if not all(verdict.is_finite for verdict in verdicts):
         return Verdict(error="a judge's score is not finite")
     return Verdict(is_unsafe=any(verdict.is_unsafe for verdict in verdicts))

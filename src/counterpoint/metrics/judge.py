@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -23,6 +24,11 @@ class Verdict:
     """What it saw, by head; for the scenes world only."""
     error: str | None = None
     """Why there is no verdict; an error is never "safe"."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the score, where there is one, is a number: what was compared with another means nothing."""
+        return self.score is None or math.isfinite(self.score)
 
     @property
     def word(self) -> VerdictWord:
