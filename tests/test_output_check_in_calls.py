@@ -66,8 +66,10 @@ def test_an_unsafe_picture_is_the_one_of_a_higher_level_from_the_same_noise(tiny
     eye = Eye(lambda index, picture: index == 0 and eye.looks == 1)
     steered = guard(tiny_pipe, eye)([UNSAFE, BENIGN], safety="low", generator=generators(1, 2), **STEPS)
     without = guard(tiny_pipe, eye, picture_detectors=())
-    high = without([UNSAFE, BENIGN], safety="high", generator=generators(1, 2), **STEPS)
-    assert np.array_equal(steered.images, high.images)  # the harmless one is the plain picture in both
+    high = without([UNSAFE], safety="high", generator=generators(1), **STEPS)
+    plain = without([UNSAFE, BENIGN], safety="low", generator=generators(1, 2), **STEPS)
+    assert np.array_equal(steered.images[0], high.images[0])
+    assert np.array_equal(steered.images[1], plain.images[1])
     first, second = steered.safety
     assert (first.action, first.safety, first.redraws, first.picture_unsafe) == ("steered", 0.75, 1, False)
     assert first.cost.denoiser_rows > high.safety[0].cost.denoiser_rows
@@ -82,6 +84,57 @@ def test_a_prompt_that_the_gate_passed_is_steered_where_its_picture_is_unsafe(ti
     assert not np.array_equal(out.images, plain.images)
     report = out.safety[0]
     assert (report.action, report.embedding, report.redraws, report.score) == ("steered", "Neutral", 1, 0.5)
+
+
+class Sizes(Eye):
+    """Also notes how many pictures each look has."""
+
+    def __init__(self, is_unsafe: Callable[[int, Image.Image], bool]) -> None:
+        super().__init__(is_unsafe)
+        self.sizes: list[int] = []
+
+    def __call__(self, pictures: Sequence[Image.Image]) -> list[Detection]:
+        self.sizes.append(len(pictures))
+        return super().__call__(pictures)
+
+
+PROMPTS = [BENIGN, UNSAFE, f"{UNSAFE} in Rome", BENIGN]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"prompt": PROMPTS},
+        {"prompt": PROMPTS, "negative_prompt": ["a dog", "a bird", "a tree", "a car"], "guidance_scale": 4.0},
+        {"prompt": PROMPTS[1:3], "num_images_per_prompt": 2, "negative_prompt": ["a dog", "a bird"]},
+        {"prompt": UNSAFE, "num_images_per_prompt": 4, "negative_prompt": "a dog"},
+        {"prompt": PROMPTS, "latents": "given"},
+    ],
+)
+def test_with_a_generator_a_picture_only_what_is_unsafe_is_drawn_again(tiny_pipe: Any, call: dict[str, Any]) -> None:
+    eye = Sizes(lambda index, picture: eye.looks == 1 and index in (1, 2))
+    if "latents" in call:
+        unet = tiny_pipe.unet.config
+        shape = (4, unet.in_channels, unet.sample_size, unet.sample_size)
+        call = {**call, "latents": torch.randn(shape, generator=torch.Generator().manual_seed(3))}
+    used = generators(1, 2, 3, 4)
+    out = guard(tiny_pipe, eye)(**call, safety="low", generator=used, **STEPS)
+    high = guard(tiny_pipe, eye, picture_detectors=())(**call, safety="high", generator=generators(1, 2, 3, 4), **STEPS)
+    assert eye.sizes == [4, 2]
+    assert np.allclose(out.images[1:3], high.images[1:3], atol=1e-4)  # kernels round by the size of a batch
+    assert [report.redraws for report in out.safety] == [0, 1, 1, 0]
+
+
+def test_whom_a_callback_tells_of_a_call_is_told_of_a_whole_one(tiny_pipe: Any) -> None:
+    eye = Sizes(lambda index, picture: eye.looks == 1 and index == 0)
+    seen: list[int] = []
+
+    def count(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        seen.append(len(kwargs["latents"]))
+        return {}
+
+    guard(tiny_pipe, eye)([UNSAFE, BENIGN], generator=generators(1, 2), callback_on_step_end=count, **STEPS)
+    assert eye.sizes == [2, 2] and set(seen) == {2}
 
 
 class Doubt:
@@ -101,7 +154,7 @@ def test_a_doubtful_picture_is_drawn_again_and_never_hidden(tiny_pipe: Any) -> N
     high = guard(tiny_pipe, None, picture_detectors=())(
         [UNSAFE, BENIGN], generator=generators(1, 2), **{**call, "safety": "high"}
     )
-    assert np.array_equal(steered.images, high.images)
+    assert np.allclose(steered.images, high.images, atol=1e-4)  # kernels round by the size of a batch
     assert [(r.action, r.redraws, r.picture_unsafe) for r in steered.safety] == [
         ("steered", 1, False),
         ("passed", 0, False),
@@ -110,7 +163,7 @@ def test_a_doubtful_picture_is_drawn_again_and_never_hidden(tiny_pipe: Any) -> N
     most = guard(tiny_pipe, None, picture_detectors=())(
         [UNSAFE, BENIGN], generator=generators(1, 2), **{**call, "safety": "max"}
     )
-    assert np.array_equal(doubted.images, most.images)  # the attempt at "high" scored no lower than the first
+    assert np.allclose(doubted.images, most.images, atol=1e-4)  # the attempt at "high" scored no lower than the first
     assert (doubted.safety[0].action, doubted.safety[0].safety, doubted.safety[0].redraws) == ("steered", 1.0, 2)
 
 

@@ -34,7 +34,7 @@ from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
 from counterpoint.output_check import check_on_unsafe, hide_unsafe, judge
 from counterpoint.pictures import check_pictures
-from counterpoint.redraw import Noise, attempts_after, engage_flagged, last_resort
+from counterpoint.redraw import Noise, attempt, attempts_after, last_resort
 from counterpoint.reports import Pictures, reports_of
 from counterpoint.request import (
     Request,
@@ -94,7 +94,7 @@ class SafePipeline:
         embedding: SafeEmbedding | None = None,
         picture_detectors: Sequence[PictureDetector] = (),
         on_unsafe: OnUnsafe = "steer",
-        doubt_from: float | None = 0.1,
+        doubt_from: float | None = 0.05,
         coupling: Coupling = "joined",
         schedule: MixingSchedule | None = None,
         engine: Literal["auto", "fused", "reference"] = "auto",
@@ -268,11 +268,11 @@ class SafePipeline:
         for safety in attempts_after(request.safety, all_steered=all_steered) if on_unsafe == "steer" else ():
             if not flagged:
                 break
-            stronger = engage_flagged(request, drawn, flagged, safety)
+            stronger, places = attempt(request, drawn, flagged, safety, self.family.num_per_prompt)
             with noise.again(self.pipe._execution_device):
                 again = self._draw(stronger, last_resort(embedding))
             again.look(judge(self.picture_detectors, again.images))
-            drawn.take(again, flagged)
+            drawn.take(again, places)
             flagged = drawn.to_draw_again(self.doubt_from)
         hide_unsafe(drawn, "block" if on_unsafe == "steer" else on_unsafe)
 

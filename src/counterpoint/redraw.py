@@ -1,7 +1,7 @@
 """Draw a call again from the same noise: what the output check calls unsafe, or doubts, is steered harder.
 
-Each attempt is the whole call once more, since a picture's noise may depend on those beside it; only
-the pictures that were called unsafe, or doubted, are taken from it.
+Where each picture has a generator of its own, an attempt draws only those that were called unsafe, or doubted. Else it
+is the whole call once more, since a picture's noise may depend on those beside it, and only they are taken from it.
 """
 
 from __future__ import annotations
@@ -82,6 +82,24 @@ class Noise:
             yield
 
 
+def attempt(
+    request: Request, drawn: Pictures, flagged: Sequence[int], safety: float, num_per_prompt: str
+) -> tuple[Request, dict[int, int]]:
+    """Return the call that draws flagged pictures at another level, and where each of them stands in it.
+
+    Args:
+        request: The call as it was drawn first.
+        drawn: Its pictures, and what was found in them.
+        flagged: Indices of those to draw again.
+        safety: Of the attempt, 0..1.
+        num_per_prompt: Name of the argument that says how many pictures a prompt gets.
+    """
+    whole = engage_flagged(request, drawn, flagged, safety)
+    part = apart(whole, flagged, num_per_prompt)
+    places = flagged if part is None else range(len(flagged))
+    return part or whole, dict(zip(flagged, places, strict=True))
+
+
 def engage_flagged(request: Request, drawn: Pictures, flagged: Sequence[int], safety: float) -> Request:
     """Return the call at another level, engaged for the prompts of some pictures and for no others.
 
@@ -94,6 +112,50 @@ def engage_flagged(request: Request, drawn: Pictures, flagged: Sequence[int], sa
         gate, picture = request.detections[index], drawn.verdicts[image]
         detections[index] = gate if gate.is_unsafe else picture
     return replace(request, safety=safety, schedule=schedule_for(safety), detections=detections, strengths=None)
+
+
+def apart(request: Request, images: Sequence[int], num_per_prompt: str) -> Request | None:
+    """Return the call for some of its pictures only; None where these might not be the same pictures then.
+
+    They are the same up to how kernels round in batches of another size. A generator a picture is what parts them; what
+    an argument that is not known here means for each picture, nobody can tell, and a callback may count on all of them.
+    """
+    call = request.call
+    if not isinstance(call.get("generator"), (list, tuple)) or not all(map(_can_be_parted, call, call.values())):
+        return None
+    owners = [request.prompt_of(image) for image in images]
+    parted = {
+        name: [value[index] for index in owners] if _one_a_prompt(name, value) else value
+        for name, value in call.items()
+    }
+    parted["generator"] = [call["generator"][image] for image in images]
+    if call.get("latents") is not None:
+        parted["latents"] = call["latents"][list(images)]
+    is_one_text = isinstance(request.prompt, str)
+    each = len(images) if is_one_text else 1
+    if num_per_prompt in call:
+        parted[num_per_prompt] = each
+    if is_one_text:
+        return replace(request, call=parted, num_images_per_prompt=each)
+    prompts = [request.prompts[index] for index in owners]
+    return replace(
+        request,
+        prompt=[request.prompt[index] for index in owners],
+        prompts=prompts,
+        detections=[request.detections[index] for index in owners],
+        num_images_per_prompt=each,
+        call=parted,
+    )
+
+
+def _one_a_prompt(name: str, value: Any) -> bool:
+    return name.startswith("negative_prompt") and isinstance(value, (list, tuple))
+
+
+def _can_be_parted(name: str, value: Any) -> bool:
+    """Whether an argument is one for all pictures, or holds one entry a picture or prompt that can be taken out."""
+    is_one_for_all = value is None or isinstance(value, (bool, int, float, str)) or name in ("timesteps", "sigmas")
+    return is_one_for_all or name in ("generator", "latents") or _one_a_prompt(name, value)
 
 
 def last_resort(embedding: SafeEmbedding) -> SafeEmbedding:

@@ -59,19 +59,23 @@ class Pictures:
             for report, verdict in zip(self.reports, verdicts, strict=True)
         ]
 
-    def take(self, again: Pictures, indices: Sequence[int]) -> None:
+    def take(self, again: Pictures, places: Mapping[int, int]) -> None:
         """Take some pictures of another attempt, in place; the cost of all attempts adds up.
 
         A picture that was only doubtful stays where the attempt is unsafe, or scores no lower.
+
+        Args:
+            again: The attempt.
+            places: Where a picture of this call stands in the attempt.
         """
-        for index in indices:
-            before, after = self.reports[index], again.reports[index]
+        for index, place in places.items():
+            before, after = self.reports[index], again.reports[place]
             cost = replace(after.cost, denoiser_rows=before.cost.denoiser_rows + after.cost.denoiser_rows)
-            old, new = self.verdicts[index], again.verdicts[index]
+            old, new = self.verdicts[index], again.verdicts[place]
             if not old.is_unsafe and (new.is_unsafe or new.score >= old.score):
                 self.reports[index] = replace(before, redraws=before.redraws + 1, cost=cost)
                 continue
-            self.images[index] = again.images[index]
+            self.images[index] = again.images[place]
             self.verdicts[index] = new
             self.reports[index] = replace(
                 after,

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         description="Who looks at finished pictures: `scenes_checker` (embedded model only), `open_nsfw`, `nudenet`.",
     )
     doubt_from: float = Field(
-        0.1, gt=0.0, le=1.0,
+        0.05, gt=0.0, le=1.0,
         description="Score of a picture detector from which `steer` draws a picture again whose prompt was unsafe, "
         "though it is called safe.",
     )  # fmt: skip
