@@ -12,7 +12,7 @@ LAYERS: list[set[str]] = [
     {"mixing", "results", "normalise", "embedded", "pictures", "png", "sheet", "recognisers"},
     {"engines", "guider", "levels", "risk_weight", "text_space", "provenance", "calls"},
     {"embeddings", "detectors", "scenes", "families"},
-    {"request", "safe_text", "thresholds", "picture_detectors", "datasets"},
+    {"request", "safe_text", "options", "thresholds", "picture_detectors", "datasets"},
     {"metrics", "gate", "reports"},
     {"gate_settings", "output_check", "redraw"},
     {"pipeline", "training"},

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from counterpoint.embeddings.safety_context import SafetyContext
 from counterpoint.interfaces import Detection, InvalidInput, SafeText, SafetyFailure
 from counterpoint.output_check import BLOCKED_COLOUR
 from counterpoint.pipeline import SafePipeline
@@ -150,7 +151,7 @@ class Doubt:
 
 def test_a_doubtful_picture_is_drawn_again_and_never_hidden(tiny_pipe: Any) -> None:
     call = {"safety": "low", **STEPS}
-    steered = guard(tiny_pipe, Doubt(0.3, 0.05))([UNSAFE, BENIGN], generator=generators(1, 2), **call)
+    steered = guard(tiny_pipe, Doubt(0.3, 0.04))([UNSAFE, BENIGN], generator=generators(1, 2), **call)
     high = guard(tiny_pipe, None, picture_detectors=())(
         [UNSAFE, BENIGN], generator=generators(1, 2), **{**call, "safety": "high"}
     )
@@ -275,6 +276,43 @@ def test_a_picture_that_only_the_check_found_is_steered_at_the_top_of_the_dial_t
     eye = Eye(lambda index, picture: eye.looks == 1)
     report = guard(tiny_pipe, eye, embedding=None)(BENIGN, safety="max", **STEPS).safety[0]
     assert (report.action, report.safety, report.redraws) == ("steered", 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("negative", "left"),
+    [("a chef in a room", ""), ("room, CHEFS", ""), ("c h e f, r00m", ""), ("blurry, (chef:1.4), room", "blurry")],
+)
+def test_a_negative_prompt_that_repeats_the_safe_text_cancels_nothing(tiny_pipe: Any, negative: str, left: str) -> None:
+    safe = guard(tiny_pipe, None, picture_detectors=())
+    for given, same in ((negative, left), ([negative, "a dog"], [left, "a dog"])):
+        prompt = UNSAFE if isinstance(given, str) else [UNSAFE, BENIGN]
+        repeated, usual = (
+            safe(prompt, negative_prompt=text, generator=generators(*range(1 if prompt is UNSAFE else 2)), **STEPS)
+            for text in (given, same)
+        )
+        assert np.array_equal(repeated.images, usual.images)
+        assert repeated.safety[0].action == "steered"
+
+
+def test_a_negative_prompt_may_push_away_what_the_gate_engaged_on(tiny_pipe: Any) -> None:
+    safe = SafePipeline(tiny_pipe, embedding=SafetyContext())  # its safe text keeps the prompt's words
+    images = [
+        safe(UNSAFE, negative_prompt=text, generator=generators(1), **STEPS).images
+        for text in ("knife", "knife, chef", "")
+    ]
+    assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
+
+
+def test_what_is_no_detector_is_refused_at_once(tiny_pipe: Any) -> None:
+    for wrong in (Eye(lambda index, picture: False), ["open_nsfw"], [Eye]):
+        with pytest.raises(InvalidInput, match="picture_detectors"):
+            guard(tiny_pipe, None, picture_detectors=wrong)
+
+
+@pytest.mark.parametrize("answer", [None, [None], [True], 3])
+def test_an_answer_that_is_no_verdict_is_a_failure(tiny_pipe: Any, answer: Any) -> None:
+    with pytest.raises(SafetyFailure, match="output check function"):
+        guard(tiny_pipe, lambda pictures: answer)(UNSAFE, **STEPS)
 
 
 def test_drawing_again_uses_the_whole_weight(tiny_pipe: Any) -> None:

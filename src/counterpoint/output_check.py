@@ -76,12 +76,14 @@ def judge(detectors: Sequence[PictureDetector], images: Any) -> list[Detection]:
     for detector in detectors:
         name = type(detector).__name__
         try:
-            verdicts = detector(pictures)
+            verdicts = list(detector(pictures))
         except Exception as error:
             message = f"the output check {name} failed ({type(error).__name__}: {error}); nothing is returned"
             raise SafetyFailure(message) from error
         if len(verdicts) != len(pictures):
             raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
+        if not all(isinstance(verdict, Detection) for verdict in verdicts):
+            raise SafetyFailure(f"the output check {name} gave something else than a Detection; nothing is returned")
         if not all(verdict.is_finite for verdict in verdicts):
             raise SafetyFailure(f"the output check {name} gave a score that is not finite; nothing is returned")
         merged = [_merge(one, other) for one, other in zip(merged, verdicts, strict=True)]

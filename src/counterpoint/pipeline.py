@@ -15,14 +15,13 @@ from counterpoint.engines import fused, reference
 from counterpoint.engines.denoiser import one_call_at_a_time
 from counterpoint.engines.drawn import Drawn, draw_plain
 from counterpoint.engines.local_weight import LocalWeight
-from counterpoint.families import Family, classes_of, family_of, packs_latents, readers, token_limit
+from counterpoint.families import Family, classes_of, family_of, readers, token_limit
 from counterpoint.families.rewriting import as_encoded, with_encoded_negatives
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import (
     Coupling,
     Detection,
     Detector,
-    EngineName,
     InvalidInput,
     OnUnsafe,
     PictureDetector,
@@ -32,6 +31,7 @@ from counterpoint.interfaces import (
 )
 from counterpoint.levels import Safety, resolve_safety, schedule_for
 from counterpoint.mixing import MixingSchedule
+from counterpoint.options import check_doubt, check_mixing, check_picture_detectors, resolve_engine
 from counterpoint.output_check import check_on_unsafe, hide_unsafe, judge
 from counterpoint.pictures import check_pictures
 from counterpoint.redraw import Noise, attempt, attempts_after, last_resort
@@ -44,9 +44,10 @@ from counterpoint.request import (
     check_texts,
     negative_prompts,
     with_safe_negatives,
+    without_words_of_safe_texts,
 )
 from counterpoint.risk_weight import RiskWeight
-from counterpoint.safe_text import safe_texts, standard_embedding
+from counterpoint.safe_text import safe_texts, standard_embedding, words_to_keep
 from counterpoint.text_space import EncoderText, StableDiffusionText
 
 
@@ -71,7 +72,7 @@ class SafePipeline:
             and "block" hide it; "flag" returns it and says so. Each call may name another.
         doubt_from: Score 0..1 of the output check from which "steer" draws a steered picture again though it is not
             called unsafe, since its prompt asked for harm; it is never hidden for that. None = only what is called
-            unsafe.
+            unsafe. 0.05 was chosen for the embedded model's checker; another detector has another scale.
         coupling: "joined" or "parallel" streams, see `engines.reference.run`.
         schedule: Weight and tau in place of the dial's; safety 0 still means off.
         engine: "fused" runs only the rows it needs, "reference" is literal and twice as dear; "auto"
@@ -105,25 +106,19 @@ class SafePipeline:
         if coupling not in ("joined", "parallel"):
             raise InvalidInput("coupling", coupling, "joined or parallel")
         self.family = family_of(pipe)
-        self.engine = _resolve_engine(engine, coupling, self.family.engines(classes_of(pipe)))
+        self.engine = resolve_engine(engine, coupling, self.family.engines(classes_of(pipe)))
         if risk is not None and not isinstance(risk, RiskWeight):
             raise InvalidInput("risk", risk, "None or a RiskWeight")
         self.risk = risk
-        self.local, self.reuse = _check_options(pipe, local, reuse, coupling, self.engine)
+        self.local, self.reuse = check_mixing(pipe, local, reuse, coupling, self.engine)
         self.pipe = pipe
         self.safety = resolve_safety(safety)
         self.text = text_space(pipe, self.family)
         self.detector = detector or standard_gate(self.text)
         self.embedding = embedding or standard_embedding()
-        self.picture_detectors = tuple(picture_detectors)
-        if self.picture_detectors and self.family.output != "images":
-            raise InvalidInput(
-                "picture_detectors", len(self.picture_detectors), f"none: {self.family.name} gives video"
-            )
+        self.picture_detectors = check_picture_detectors(picture_detectors, self.family)
         self.on_unsafe = check_on_unsafe(on_unsafe)
-        if doubt_from is not None and not 0.0 < doubt_from <= 1.0:
-            raise InvalidInput("doubt_from", doubt_from, "None, or above 0 up to 1")
-        self.doubt_from = doubt_from
+        self.doubt_from = check_doubt(doubt_from)
         self.coupling: Coupling = coupling
         self.schedule = schedule
 
@@ -297,7 +292,7 @@ class SafePipeline:
         return draw_plain(self.pipe, {"prompt": request.prompt, **request.call}, request.num_images)
 
     def _steer(self, request: Request, safe: dict[int, SafeText]) -> Drawn:
-        request = replace(request, call=self._with_safe_negatives(request.call))
+        request = replace(request, call=self._with_safe_negatives(request, safe))
         if self.engine == "reference":
             return self._steer_by_reference(request, safe)
         return fused.run(
@@ -312,11 +307,16 @@ class SafePipeline:
             strengths=request.strengths,
         )
 
-    def _with_safe_negatives(self, call: dict[str, Any]) -> dict[str, Any]:
+    def _with_safe_negatives(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
         """Return the call with negative prompts that push no safety away, as the pipeline encodes them either."""
-        encoded = with_encoded_negatives(self.pipe, call)
-        harmless = with_safe_negatives(encoded)
-        return with_safe_negatives(call) if harmless == encoded else harmless
+        kept = {i: words_to_keep(text, request.prompts[i], request.detections[i]) for i, text in safe.items()}
+
+        def harmless(call: dict[str, Any]) -> dict[str, Any]:
+            return without_words_of_safe_texts(with_safe_negatives(call), kept, len(request.prompts))
+
+        encoded = with_encoded_negatives(self.pipe, request.call)
+        changed = harmless(encoded)
+        return harmless(request.call) if changed == encoded else changed
 
     def _safe_call(self, request: Request, safe: dict[int, SafeText]) -> dict[str, Any]:
         """Return the arguments that differ in the safe stream: the prompt, or its token embeddings."""
@@ -357,36 +357,6 @@ class SafePipeline:
             coupling=self.coupling, generator=generator, latents=latents, call=call, local=self.local,
             strengths=request.strengths,
         )  # fmt: skip
-
-
-def _resolve_engine(engine: str, coupling: Coupling, available: Sequence[EngineName]) -> EngineName:
-    if engine not in ("auto", "fused", "reference"):
-        raise InvalidInput("engine", engine, "auto, fused or reference")
-    wanted: EngineName = "reference" if engine == "reference" or coupling == "parallel" else "fused"
-    if engine == "fused" and coupling == "parallel":
-        raise InvalidInput("engine", engine, "reference or auto: the fused engine knows joined streams only")
-    if wanted not in available:
-        field = "engine" if engine == "reference" else "coupling"
-        raise InvalidInput(field, engine if field == "engine" else coupling, "this pipeline has the fused engine only")
-    return wanted
-
-
-def _check_options(
-    pipe: Any, local: LocalWeight | None, reuse: int | None, coupling: Coupling, engine: EngineName
-) -> tuple[LocalWeight | None, int | None]:
-    if local is not None and not isinstance(local, LocalWeight):
-        raise InvalidInput("local", local, "None or a LocalWeight")
-    if local is not None and coupling == "parallel":
-        raise InvalidInput("local", local, "None with parallel streams: they differ by more than their last step")
-    if local is not None and local.smooth > 1 and packs_latents(pipe):
-        raise InvalidInput("local", local, "LocalWeight(smooth=1): this pipeline packs its latents, which have no grid")
-    if reuse is None:
-        return local, None
-    if isinstance(reuse, bool) or not isinstance(reuse, int) or reuse < 1:
-        raise InvalidInput("reuse", reuse, "a whole number from 1")
-    if reuse > 1 and engine == "reference":
-        raise InvalidInput("reuse", reuse, "1: the reference engine runs both streams at each step")
-    return local, reuse
 
 
 def text_space(pipe: Any, family: Family) -> EncoderText:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from counterpoint.detectors.minors import is_forbidden
-from counterpoint.detectors.negative_prompt import without_safeguards
+from counterpoint.detectors.negative_prompt import without_safeguards, without_words_of
 from counterpoint.families import Family
 from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput
 from counterpoint.mixing import MixingSchedule
@@ -95,6 +96,28 @@ def with_safe_negatives(call: dict[str, Any]) -> dict[str, Any]:
             changed[name] = without_safeguards(value)
         elif name.startswith("negative_prompt") and isinstance(value, (list, tuple)):
             changed[name] = [without_safeguards(text) if isinstance(text, str) else text for text in value]
+    return changed
+
+
+def without_words_of_safe_texts(call: dict[str, Any], texts: Mapping[int, str], count: int) -> dict[str, Any]:
+    """Return the call whose negative prompts do not push away what the safe stream draws.
+
+    Args:
+        call: The pipeline's arguments.
+        texts: What the safe stream is told, by the index of the prompt; the others keep their negative prompts.
+        count: Number of prompts.
+    """
+    changed = dict(call)
+    for name, value in call.items():
+        if not name.startswith("negative_prompt") or not isinstance(value, (str, list, tuple)):
+            continue
+        given = [value] * count if isinstance(value, str) else list(value)
+        left = [
+            without_words_of(texts[index], text) if index in texts and isinstance(text, str) else text
+            for index, text in enumerate(given)
+        ]
+        if left != given:
+            changed[name] = left[0] if isinstance(value, str) and count == 1 else left
     return changed
 
 

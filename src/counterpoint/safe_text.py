@@ -21,6 +21,8 @@ from counterpoint.interfaces import (
     SafeText,
     SafetyFailure,
 )
+from counterpoint.normalise import normalise
+from counterpoint.normalise.words import read
 from counterpoint.text_space import EncoderText
 
 MOST_ROUNDS = 3
@@ -100,3 +102,12 @@ def _safe_text(
         if neutral.prompt and not detect(neutral.prompt).is_unsafe:
             return replace(neutral, chosen=Neutral.__name__)
     raise SafetyFailure("the safe embedding gave a text that the gate calls unsafe; give a safe_prompt")
+
+
+def words_to_keep(text: SafeText, prompt: str, detection: Detection) -> str:
+    """Return the words that lead to the safe picture: of the safe text, or of the prompt where it is token embeddings.
+
+    What the gate engaged on is none of them: who pushes that away helps.
+    """
+    harm = {word for span in detection.evidence for word in normalise(span).casefold().split()}
+    return " ".join(word for word in read(normalise(text.prompt or prompt))[0] if word not in harm)

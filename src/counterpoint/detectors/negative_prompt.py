@@ -3,7 +3,8 @@
 A negative prompt cannot make its prompt look safer: the prompt is judged alone, whatever the negative
 prompt takes back. Naming harm in it is its proper use: "blood, nude" pushes these away. Naming what
 keeps a picture safe inverts that: "clothes" undresses, "safe" leads to the unsafe. Encoders hardly
-read negation, so "no clothes" counts as "clothes"; the idiom "not safe for work" names harm.
+read negation, so "no clothes" counts as "clothes"; the idiom "not safe for work" names harm. And one that
+repeats the safe text cancels it: see `without_words_of`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ SAFEGUARDS = frozenset(
     unharmed nonviolent bloodless""".split()
 )
 """Words for what keeps a picture safe."""
+SMALL_WORDS = frozenset(
+    """a an the of with and or in on at to from for by is are was were be it its his her their this that no not without
+    as into over under""".split()
+)
+"""Words that name nothing in a picture."""
 NAMES_OF_HARM = (
     "not safe for work",
     "not safe for life",
@@ -82,6 +88,34 @@ def _judge(verdict: Detection, negative_prompt: str | None) -> Detection:
     if verdict.is_unsafe:  # by its own words: these decide what the safe stream is told
         return replace(verdict, remarks=(*verdict.remarks, *UNDOING.remarks))
     return merge((verdict, UNDOING))
+
+
+def without_words_of(text: str, negative_prompt: str) -> str:
+    """Return a negative prompt without the words that a text holds; as it is where they share none but small words.
+
+    What guidance pushes away cannot lead anywhere: a negative prompt that says what the safe stream draws leaves the
+    original stream alone. Words count alike with and without a plural's "s"; small words say nothing.
+
+    >>> without_words_of("a chef in a room", "Chefs, blurry, low quality")
+    'blurry, low quality'
+    """
+    held = {_stem(word) for word in read(normalise(text))[0]} - SMALL_WORDS
+    plain = normalise(negative_prompt)
+    words, readings = read(plain)
+    shared = {word for word in (*words, *(reading.text for reading in readings)) if _stem(word) in held}
+    if not shared:
+        return negative_prompt
+    left = re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, shared))})(?!\w)", " ", plain, flags=re.IGNORECASE)
+    words, readings = read(left)
+    if any(_stem(word) in held for word in (*words, *(reading.text for reading in readings))):
+        return ""  # hidden ones, "c h e f"
+    if all(word in SMALL_WORDS for word in words):
+        return ""
+    return re.sub(r"(\s*,)+", ",", re.sub(r"[(\[{]\s*[)\]}]|\s+", " ", left)).strip(" ,")
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def without_safeguards(negative_prompt: str) -> str:
