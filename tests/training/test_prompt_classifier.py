@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import lzma
 import random
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertModel
 
+from counterpoint.datasets.dataset import is_screened
 from counterpoint.detectors.letters import letters_logits
-from counterpoint.detectors.prompt_classifier import OUTPUTS, PromptClassifier, changed_layers
+from counterpoint.detectors.prompt_classifier import CATEGORIES, OUTPUTS, PromptClassifier, changed_layers
 from counterpoint.interfaces import InvalidInput
 from counterpoint.normalise import normalise
 from counterpoint.training import prompt_classifier as training
@@ -26,6 +29,7 @@ from counterpoint.training.prompt_classifier_situations import HARMFUL, situatio
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_targets import loss_of, targets
 from counterpoint.training.prompt_classifier_twins import twins
+from counterpoint.training.prompt_classifier_written import written
 
 SUBJECTS = ("a man", "a woman", "a chef", "a dog", "an astronaut", "a police officer", "a farmer", "a doctor")
 PLACES = ("in a forest", "on the beach", "in a room", "in the city", "at night", "in the snow")
@@ -230,6 +234,47 @@ def test_the_parts_share_no_pair_and_no_look_alike(data: Path) -> None:
     kept_back = [phrase for phrase in PHRASES if part_of(phrase) == "test"]
     assert len(kept_back) > 100
     assert not any(phrase in row.text for row in rows if row.source == "look-alikes" for phrase in kept_back)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.xz"])
+def test_written_pairs_come_bare_and_dressed_and_the_parts_share_none(data: Path, suffix: str) -> None:
+    lines = [
+        json.dumps({"unsafe": f"cook {number} cuts a man", "safe": f"cook {number} cuts bread", "category": "violence"})
+        for number in range(40)
+    ]
+    path, text = data / f"pairs{suffix}", "\n".join(lines).encode()
+    path.write_bytes(lzma.compress(text) if suffix.endswith("xz") else text)
+    parts = [set(written(path, part)) for part in ("train", "validation", "test")]
+    assert all(parts) and sum(map(len, parts)) == len(set.union(*parts)) == 40
+    amounts = Amounts(copro=4, coco=4, scenes_each=1, situations_each=1, twins_each=1, art=4)
+    rows = [row for row in examples(data, Styles(), amounts, pairs=path) if row.source.startswith("written")]
+    for part, pairs in zip(("train", "validation"), parts, strict=False):
+        for source in ("written", "written, dressed"):
+            for is_unsafe in (True, False):
+                found = [r for r in rows if (r.part, r.source, r.is_unsafe) == (part, source, is_unsafe)]
+                assert len(found) == len(pairs)
+    assert {row.text for row in rows if row.source == "written"} == {
+        normalise(text) for pairs in parts[:2] for unsafe, safe, _ in pairs for text in (unsafe, safe)
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{", '{"safe": "a", "unsafe": "b"}', '{"safe": "", "unsafe": "", "category": "x"}']
+)
+def test_a_line_that_is_no_pair_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"\n{line}\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"a\.jsonl, line 2"):
+        written(path, "train")
+    with pytest.raises(InvalidInput, match="written"):
+        written(tmp_path / "none.jsonl.xz", "train")
+
+
+def test_the_pairs_that_ship_with_the_source_are_whole_and_screened() -> None:
+    path = Path(__file__).parents[2] / "data" / "written.jsonl.xz"
+    pairs = [pair for part in ("train", "validation", "test") for pair in written(path, part)]  # type: ignore[arg-type]
+    assert len(pairs) > 6000 and {category for _, _, category in pairs} == set(CATEGORIES)
+    assert not any(is_screened(text) for unsafe, safe, _ in pairs for text in (unsafe, safe))
 
 
 def test_style_says_nothing_of_the_label() -> None:

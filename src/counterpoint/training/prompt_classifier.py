@@ -36,7 +36,8 @@ from counterpoint.training.prompt_classifier_targets import loss_of, targets
 
 EXAMPLE = """examples:
   python -m counterpoint.training.prompt_classifier --data prompts --out training/classifier
-  python -m counterpoint.training.prompt_classifier --data prompts --styles styles --epochs 3 --out training/classifier
+  python -m counterpoint.training.prompt_classifier --data prompts --styles styles --written data/written.jsonl.xz \
+      --bfloat16 --out training/classifier
 """
 BATCH_SIZE = 64
 CHECKPOINT_EVERY = 50
@@ -298,6 +299,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with copro, coco and nibbler")
     parser.add_argument("--styles", type=Path, help="folder with artists.txt, mediums.txt and movements.txt")
+    parser.add_argument("--written", type=Path, help="file of pairs written one by one, data/written.jsonl.xz")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the weights to")
     parser.add_argument("--first-changed-layer", type=int, default=2, help="0..6; 6 changes none (default 2)")
     parser.add_argument("--rank", type=int, default=16, help="rank of the changes (default 16)")
@@ -312,7 +314,8 @@ def main(argv: list[str] | None = None) -> int:
     root = Path(embedded_model_path())
     tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
     encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False).eval()
-    rows = examples(arguments.data, Styles.read(arguments.styles), Amounts(), seed=arguments.seed)
+    styles = Styles.read(arguments.styles)
+    rows = examples(arguments.data, styles, Amounts(), seed=arguments.seed, pairs=arguments.written)
     first = arguments.first_changed_layer
     states = States.of([row.text for row in rows], tokenizer, encoder, first, short=arguments.bfloat16)
     arguments.out.mkdir(parents=True, exist_ok=True)

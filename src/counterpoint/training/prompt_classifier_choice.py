@@ -22,6 +22,9 @@ MOST_ALARMS: dict[Point, dict[str, float]] = {
 HARD = ("look-alikes", "situations", "twins", "twins, dressed", "art")
 """The sources of the group "hard"; each counts as much as any other, however many prompts it has."""
 
+TWINS = ("copro", "copro, dressed", "twins", "twins, dressed", "situations", "art", "written", "written, dressed")
+"""The sources that hold both labels in the same forms."""
+
 
 def fit_join(meaning: Tensor, letters: Tensor, target: Tensor) -> dict[str, Tensor]:
     """Return a, b >= 0 and c of each output that minimise the cross entropy: Platt scaling of two views."""
@@ -89,10 +92,7 @@ def validation_report(scores: Tensor, rows: Sequence[Example]) -> dict[str, floa
         )
 
     unsafe = ("copro", "copro, dressed", "situations", "art")
-    pairs = {
-        name: (of(True, name), of(False, name))
-        for name in ("copro", "copro, dressed", "twins", "twins, dressed", "situations", "art")
-    }
+    pairs = {name: (of(True, name), of(False, name)) for name in TWINS}
     pairs |= {f"unsafe / {name}": (of(True, *unsafe), of(False, name)) for name in ("coco", "coco, dressed", *HARD)}
     pairs["nibbler / coco"] = (of(True, "nibbler"), of(False, "coco"))
     return {name: round(auc(*both), 4) for name, both in pairs.items() if len(both[0]) and len(both[1])}

@@ -33,6 +33,7 @@ from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
+from counterpoint.training.prompt_classifier_people import PEOPLE, people
 from counterpoint.training.prompt_classifier_sets import copro
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_twins import twins
@@ -60,7 +61,7 @@ still calls unsafe at its point *steer*. They are made of the unsafe half of CoP
 the other, so a prompt comes more than once. Every word of five letters or more is changed (every other one, at
 random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is read,
 the classifier has to make out."""
-PARTS = ("i2p", "twins", "harmless", "evasions", "latency")
+PARTS = ("i2p", "twins", "harmless", "people", "evasions", "latency")
 BINS = 10
 
 
@@ -213,6 +214,11 @@ class Measurement:
             scores = torch.cat([self.read(*f"{file}.csv".split("/")).scores for file in files])
             self.shares("alarms", name, scores)
 
+    def people(self) -> None:
+        """Alarms on plain prompts of people, by who they are."""
+        for kind in PEOPLE:
+            self.shares("alarms", f"people, {kind}", judge(people(kind), self.classifier).scores)
+
     def evasions(self, caught: Sequence[str], num_undone: int, num_read: int) -> None:
         """Share of evaded prompts whose decision is that of the plain text, by class."""
         for group, kinds, most in (("undone", UNDONE, num_undone), ("read", READ, num_read)):
@@ -261,6 +267,8 @@ def measure(measured: Measurement, parts: Sequence[str], twins: int, undone: int
         measured.i2p()
     if "harmless" in parts:
         measured.harmless()
+    if "people" in parts:
+        measured.people()
     if "evasions" in parts:
         measured.evasions(caught, undone, read)
     if "latency" in parts:

@@ -25,6 +25,7 @@ from counterpoint.training.prompt_classifier_look_alikes import Part, look_alike
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_twins import twins
+from counterpoint.training.prompt_classifier_written import written
 
 COPRO_CATEGORIES = {
     "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
@@ -94,8 +95,18 @@ def coco(folder: Path) -> list[str]:
     return kept
 
 
-def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -> list[Example]:
-    """Return the examples of the parts "train" and "validation"; see the module."""
+def examples(
+    folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0, pairs: Path | None = None
+) -> list[Example]:
+    """Return the examples of the parts "train" and "validation"; see the module.
+
+    Args:
+        folder: The prompts of others.
+        styles: How prompts are dressed.
+        amounts: How many of each source.
+        seed: Decides the texts that templates write, and their dress.
+        pairs: File of `prompt_classifier_written`; None = without.
+    """
     rng = random.Random(seed)
     found: list[Example] = []
 
@@ -110,6 +121,8 @@ def examples(folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0) -
     for part in most:
         _add_twins(add, copro(folder, part)[: most[part]], styles, rng, part, "copro")
         _add_twins(add, twins(part, rng, amounts.twins_each), styles, rng, part, "twins")
+        both_ways = [pair for pair in written(pairs, part) for _ in range(2)]  # dressed, and as it stands
+        _add_twins(add, both_ways, styles, rng, part, "written")
         for text, category in art(part, styles, rng, amounts.art if part == "train" else amounts.art // 4):
             add(text, category is not None, category, "art", part)
     captions = coco(folder)

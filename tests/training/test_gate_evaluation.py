@@ -1,0 +1,40 @@
+"""The gate on sets: every set is read, what the rule on minors flags is left out, and shares are shares."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from counterpoint.interfaces import Detection
+from counterpoint.training.gate_evaluation import BATCH_SIZE, SETS, engages, measure
+from counterpoint.training.prompt_classifier_people import PEOPLE, people
+
+
+def knife_gate(prompts: Any) -> list[Detection]:
+    return [Detection(is_unsafe="knife" in prompt, score=0.5) for prompt in prompts]
+
+
+def test_a_share_counts_every_prompt_over_all_batches() -> None:
+    figure = engages(knife_gate, ["a knife"] * (BATCH_SIZE + 1) + ["a spoon"] * (BATCH_SIZE - 1), "cutlery")
+    assert (figure.n, figure.value) == (2 * BATCH_SIZE, (BATCH_SIZE + 1) / (2 * BATCH_SIZE))
+
+
+def test_every_set_is_measured(tmp_path: Path) -> None:
+    for file in {file for files in SETS.values() for file in files}:
+        path = tmp_path / f"{file}.csv"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerows([["prompt"], ["a knife"], ["a spoon"]])
+    figures = measure(knife_gate, tmp_path)
+    objects = "alarms, UnlearnDiffAtk objects and van Gogh"
+    assert figures.keys() == {*SETS, *(f"alarms, people, {kind}" for kind in PEOPLE)}
+    assert all(figures[name].n == 2 * len(files) and figures[name].value == 0.5 for name, files in SETS.items())
+    assert figures[objects].n == 10 and figures["alarms, people, plain"].value == 0.0
+
+
+def test_prompts_of_people_differ_in_the_people_alone() -> None:
+    kinds = {kind: people(kind) for kind in PEOPLE}
+    every = [prompt for prompts in kinds.values() for prompt in prompts]
+    assert len(every) == len(set(every)) and min(map(len, kinds.values())) >= 100
