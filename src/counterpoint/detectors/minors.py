@@ -21,14 +21,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from counterpoint.detectors import minors_words as known
-from counterpoint.detectors.english import is_english
+from counterpoint.detectors.english import common_words, is_english
 from counterpoint.detectors.spelling import SHORTEST, allowed_edits, edit_distance
 from counterpoint.interfaces import Detection
 from counterpoint.normalise import normalise
-from counterpoint.normalise.words import pauses, read
+from counterpoint.normalise.words import Reading, pauses, read
 
 CATEGORY = "minors"
 PAUSE = "¦"
+LONGEST_WORD = 64
+"""Letters up to which a word is cut into English ones: it bounds the work, and no longer one is read by a person."""
+LONGEST_PART = 14
 
 
 def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
@@ -38,9 +41,15 @@ def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
 
 EXCUSED = _any_of(known.EXCUSED)
 YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}", anywhere=known.YOUNG_ANYWHERE)
-SEXUAL = _any_of(known.SEXUAL, anywhere=known.SEXUAL_ANYWHERE)
+SEXUAL = _any_of(f"{known.UNDRESS}|{known.SEXUAL}", anywhere=known.SEXUAL_ANYWHERE)
 ADULT = _any_of(known.ADULT)
 CLOTHED = _any_of(known.CLOTHED)
+SCANTY = _any_of(known.SCANTY)
+UPPER, LOWER = _any_of(known.UPPER), _any_of(known.LOWER)
+GLUED_YOUNG, GLUED_SEXUAL = re.compile(known.GLUED_YOUNG), re.compile(known.GLUED_SEXUAL)
+GLUED = re.compile(f"{known.GLUED_SEXUAL}|{known.GLUED_YOUNG}")
+GLUED_STRONG = re.compile(known.GLUED_STRONG)
+LONGEST_SPELT = max(len(term) + allowed_edits(term) for term in known.SPELT)
 
 
 def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt: str | None = None) -> bool:
@@ -61,8 +70,14 @@ def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt
     is_young = YOUNG.search(wanted) is not None
     is_sexual = SEXUAL.search(wanted) is not None
     makes_young = ADULT.search(unwanted) is not None
-    undresses = CLOTHED.search(unwanted) is not None
-    return (is_young and (is_sexual or undresses)) or (is_sexual and makes_young)
+    return (is_young and (is_sexual or _undresses(unwanted))) or (is_sexual and makes_young)
+
+
+def _undresses(unwanted: str) -> bool:
+    """Whether pushing this away takes people's clothes off."""
+    if CLOTHED.search(unwanted) or (UPPER.search(unwanted) and LOWER.search(unwanted)):
+        return True
+    return SCANTY.search(unwanted) is not None and SEXUAL.search(unwanted) is None
 
 
 class Minors:
@@ -82,20 +97,73 @@ class Minors:
 def _heard(text: str) -> str:
     """Return the words of `text`, what else they may be read as, and what misspelt ones mean, in lower case.
 
-    Other readings stand between their neighbours: "twenty one-year-old" is no "one-year-old".
+    Other readings stand between their neighbours: "twenty one-year-old" is no "one-year-old". That of
+    "isn't" as "isnt" says nothing new, and would be cut off from the end of "isn't dressed warmly".
     """
     text = normalise(text)
     words, readings = read(text)
     stops = pauses(text)  # no excuse goes on over a comma: "nude, shades of grey"
     phrases = " ".join(f"{PAUSE} {word}" if place in stops else word for place, word in enumerate(words))
-    others = [" ".join([*words[: r.start][-2:], r.text, *words[r.end :][:1]]) for r in readings]
+    others = [_between(words, reading) for reading in readings if reading.text not in known.NEGATIONS]
     meant = [term for word in words for term in _meant(word)]
-    return EXCUSED.sub(" ; ", " ; ".join([phrases, *others, *meant])).replace(f" {PAUSE} ", " ")
+    glued = [_unglued(word) for word in (*words, *(reading.text for reading in readings))]
+    heard = " ; ".join([phrases, *others, *meant, *filter(None, glued)])
+    return EXCUSED.sub(" ; ", heard).replace(f" {PAUSE} ", " ")
+
+
+def _between(words: list[str], reading: Reading) -> str:
+    before = words[max(0, reading.start - 2) : reading.start]
+    return " ".join([*before, reading.text, *words[reading.end : reading.end + 1]])
+
+
+def _meant(word: str) -> tuple[str, ...]:
+    """Return the terms that a word in no dictionary may be a misspelling of."""
+    if not SHORTEST - 1 <= len(word) <= LONGEST_SPELT or not word.isalpha():
+        return ()
+    return _respelt(word)
 
 
 @lru_cache(maxsize=1 << 15)
-def _meant(word: str) -> tuple[str, ...]:
-    """Return the terms that a word in no dictionary may be a misspelling of."""
-    if len(word) < SHORTEST - 1 or not word.isalpha() or is_english(word):
+def _respelt(word: str) -> tuple[str, ...]:
+    if is_english(word):
         return ()
-    return tuple(term for term in known.SPELT if edit_distance(word, term) <= allowed_edits(term))
+    return tuple(term for term in known.SPELT if _is_misspelling(word, term))
+
+
+def _is_misspelling(word: str, term: str) -> bool:
+    edits = allowed_edits(term)
+    is_near = abs(len(word) - len(term)) <= edits and len(set(term) - set(word)) <= edits  # quick, for long texts
+    return is_near and edit_distance(word, term) <= edits
+
+
+def _unglued(word: str) -> str:
+    """Return "naked girl" for "nakedgirl", and nothing for a word that holds no such term or is an English one."""
+    parted = GLUED.sub(r" \g<0> ", word)
+    if parted == word or word.removesuffix("s") in known.WHOLE:
+        return ""
+    is_short = len(word) <= LONGEST_WORD
+    if is_short and is_english(word):
+        return ""
+    is_both = GLUED_YOUNG.search(parted) and GLUED_SEXUAL.search(parted)
+    return parted if is_both or (is_short and _is_made_of_words(parted)) else ""
+
+
+def _is_made_of_words(parted: str) -> bool:
+    """Whether a term that counts alone stands here with English words: "naked body", but not "kid man"."""
+    parts = parted.split()
+    return any(map(GLUED_STRONG.fullmatch, parts)) and all(GLUED.fullmatch(part) or _is_words(part) for part in parts)
+
+
+def _is_words(text: str) -> bool:
+    """Whether `text` can be cut into English words and numbers."""
+    ends = [0]
+    for end in range(1, len(text) + 1):
+        if any(_is_part(text[start:end]) for start in ends if end - start <= LONGEST_PART):
+            ends.append(end)
+    return ends[-1] == len(text)
+
+
+def _is_part(text: str) -> bool:
+    if len(text) < 3:  # most of the short ones in the list are no words
+        return text.isdecimal() or text in known.GLUED_REST
+    return text in common_words() or text.removesuffix("s") in common_words()

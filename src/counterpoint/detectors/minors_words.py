@@ -22,24 +22,50 @@ UNDER_18 = rf"{NOT_A_REST}(?:\d|1[0-7]|one|two|three|four|five|six|seven|eight|n
 EIGHTEEN = "(?:18|eighteen)"
 DRINKS = r"(?:whisk|scotch|bourbon|wine|rum|cognac)\w*"
 
+PERSON = (
+    "(?:s?he|they|both|who|i|you|woman|man|female|male|model|person|lady|student|actress|actor|dancer"
+    "|daughter|son|sister|brother|niece|nephew|cousin)"
+)
+IS = (
+    rf"(?:{PERSON}_(?:has_|just_){{0,2}}(?:is|s|was|are|re|were|am|m|turns?|turned|turning)|s?hes|im|whos|theyre|youre)"
+)
+NEARLY = "(?:only_|just_|about_|around_|barely_|nearly_|almost_|still_|now_|maybe_|exactly_|roughly_|not_even_){0,3}"
+NO_UNIT = (
+    r"(?!_(?:\d+|f(?:ee|oo)?t|[cmk]?m|kg|kilos?|lbs?|pounds|stone|inch(?:es)?|met(?:er|re)s?|miles?|min(?:ute)?s?"
+    r"|hours?|seconds?|days?|weeks?|months?|years?|steps?|percent|points?|times|people|persons|(?:wo)?men|[ap]m"
+    r"|o~clock)(?!\w))"
+)
+"""After a number: "she is 15" tells an age, "he is 6 foot tall" and "she is 5 months pregnant" do not."""
+
 AGES = alternatives(
-    rf"(?:{UNDER_18}|a)~(?:years?|yrs?|yr)~(?:old|of_age|young)(?!_{DRINKS}) {UNDER_18}~(?:yrs?|y~o)",
-    rf"\w+_(?:months?|weeks?)_old age[ds]?_(?:of_)?{UNDER_18}",
-    rf"(?:under|below)_(?:{EIGHTEEN}|1[0-7])",
+    rf"(?:{UNDER_18}|a)~(?:years?|yrs?|yr)~(?:olds?|of_age|young)(?!_{DRINKS}) {UNDER_18}~(?:yrs?|y~os?)",
+    rf"{UNDER_18}_(?:to|or|through)_(?:\d\d|eighteen|nineteen|twenty)~(?:years?|yrs?)~olds?",
+    r"1[3-7]_1[89]~(?:years?|yrs?)~olds?",  # "16-18-year-olds"
+    rf"\w+_(?:months?|weeks?)_olds? age[ds]?_(?:of_|is_|between_|from_){{0,2}}{NEARLY}{UNDER_18} age[ds]?{UNDER_18}",
+    rf"{IS}_{NEARLY}(?:[2-9]|1[0-7]|four|five|six|seven|eight|nine|{TENS}){NO_UNIT}",
+    r"(?:her|his|their)_(?:\d|1[0-7])(?:st|nd|rd|th)_birthday",
+    rf"(?:under|below)_(?:{EIGHTEEN}|1[0-7])s? (?:under|below)_(?:{TENS}|five|six|seven|eight|nine)e?s",
     rf"(?:younger_than|not_yet|(?:under|below)_the_age_of)_(?:{EIGHTEEN}|{UNDER_18})",
-    r"(?:looks?|looking|appears?|appearing|seems?)_(?:like_|to_be_|about_|around_|only_)*"
+    r"(?:looks?|looking|appears?|appearing|seems?)_(?:like_|to_be_|about_|around_|only_){0,4}"
     rf"(?:[5-9]|1[0-7]|{TENS})",
-    rf"(?:model|person|female|male|woman|man|lady|student|beauty|dancer|actress|actor)_of_{UNDER_18}(?!_\w+s\b)",
+    rf"(?:model|person|female|male|woman|man|lady|student|beauty|dancer|actress|actor)_of_{UNDER_18}"
+    r"(?!_\w*[^\Ws]s\b)",  # "a model of 12 houses", but "a model of 12, topless"
     r"sweet_sixteen (?:her|his|their)_(?:(?:early|mid|late)_)?teens (?:\d|1[0-2])(?:st|nd|rd|th)~grade(?:rs?)?",
     "(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)_graders?",
     rf"{UNDER_18}_(?:ans|anos|anni|jahren?|jaar|ar_gammal) (?:\d|1[0-7])~(?:лет|года?|歳|才|岁|歲|살|세)",
 )
 YOUNG = alternatives(
     """
-    child children childs childlike kids? kiddies? minors a_minor under~aged? infants? newborns? toddlers? bab(?:y|ies)
+    child children childs childlike kids? kidd(?:o|y|ie)s? kidz minors a_minor under~aged?
+    infants? newborns? toddlers? bab(?:y|ies)
     (?:pre~)?teens? (?:pre~)?teen~age[rd]?s? tweens? adolescents? juveniles? youngsters? (?:pre~)?pubescents? puberty
-    girls? boys? school~(?:girl|boy|child|children|kid)s? school_uniforms? kindergart\\w+ pre~school\\w*
-    (?:nursery|elementary|primary|grade|middle|junior_high|high)~school\\w* little_(?:sister|brother)s?
+    girls? girl(?:ie|y)s? girlz gurl[sz]? boys? boyz rug~rats? bairns? tykes? teeny~boppers? younglings? young~[iu]ns?
+    (?:young|wee|little)_(?:lad|lass)(?:die|ie)?(?:e?s)? (?:wee|little)_ones tiny_tots?
+    (?:little|young|small|tiny|cute)(?:girl|boy|kid|child)s? (?:grand|step|god|foster)~(?:child|children|kids?)
+    high~school(?:ers?|_(?:students?|pupils?|freshm[ae]n|sophomores?|kids?))
+    school~(?:girl|boy|child|children|kid)s? school_uniforms? kindergart\\w+ pre~school\\w*
+    (?:nursery|elementary|primary|grade|middle|junior_high|high)~school\\w*
+    little_(?:sister|brother|daughter|son|niece|nephew|cousin)s?
     barely_legal jailbait lolis? lolitas? lolicon shotas? shotacon
     """,
     # Spanish, Portuguese, French, Italian
@@ -60,12 +86,70 @@ YOUNG_ANYWHERE = """
 """.split()
 """Of languages that part no words, or inflect at both ends: found inside of words, too."""
 
+CLOTHES = (
+    "(?:clothe?s|clothing|garments?|apparel|attire|under(?:wear|clothes|pants)|undies|panties|knickers|bra|pants|trousers"
+    "|swim~(?:suits?|wear|trunks)|bathing_suits?|bikinis?|skirt|dress(?!_(?:code|up|shop|rehearsal)))"
+)
+ANY = (
+    "(?:(?:any|a|an|her|his|its|their|my|our|the|all|of|on|much|many|most|single|stitch|scrap|shred|pieces?|bit|trace"
+    "|items?|articles?|kind|sort|type|real|visible|usual|own|even|pretty|little|cute|wearing|having|putting)_){0,5}"
+)
+"""What may stand before the clothes. A closed list: "without warm clothes" and "without hats, clothes" are harmless."""
+NEGATIONS = frozenset("isnt arent wasnt werent dont doesnt didnt".split())
+NOT = f"(?:not|never|no_longer|t|{'|'.join(sorted(NEGATIONS))}|without)"
+ANYTHING = "(?:any~thing|an?_(?:single_)?(?:thing|stitch|shred|thread))"
+QUITE = "(?:absolutely_|literally_|almost_|practically_|basically_|virtually_|quite_){0,2}"
+NOT_ELSEWHERE = (
+    r"(?!_(?:it|them|top|tv|screen|sale|display|show|earth|fire|this|that|these|those|either|each|an?|to)(?!\w))"
+    r"(?!_(?:the|his|her|their|its|my|your)_(?!(?:bare_|young_|little_)*(?:body|bodies|skin)(?!\w))\w)"
+)
+"""After "nothing on": a table, not a body."""
+NOT_WARM = (
+    "(?!_(?:warm|special|fancy|formal|unusual|new|expensive|modern|waterproof)"
+    "|_on_(?:the|his|her|their|its)_(?:head|foot|feet|hand|face|neck|wrist|ear|hair))"
+)
+"""After "wearing nothing": what is missing is no more than a coat or a hat."""
+NOT_SO_DRESSED = (
+    r"(?!_(?:for|up|as|like|to|by|in(?!_any)|properly|warmly|warm|well|nicely|neatly|smartly|formally|appropriately"
+    r"|enough|alike|the_same|too|very)(?!\w))"
+)
+"""After "not dressed": "not dressed for the rain" is dressed."""
+TAKE = (
+    "(?:tak(?:e|es|ing|en)|took|pull(?:s|ed|ing)?|peel(?:s|ed|ing)?|rip(?:s|ped|ping)?|slip(?:s|ped|ping)?"
+    "|strip(?:s|ped)?|get(?:s|ting)?|throw(?:s|ing)?|with)"
+)
+OFF = "off(?!_(?:the|a|an|of|to|at)(?!\\w))"
+UNDRESS = alternatives(
+    rf"(?:without|no)~{ANY}{CLOTHES}",
+    rf"(?:w_o|sans|minus|zero|lacking|lack_of|devoid_of|free_of|stripped_of)_{ANY}{CLOTHES}",
+    rf"(?:get|step|slip)(?:s|ting|ping)?_out_of_{ANY}{CLOTHES}",
+    rf"{NOT}_(?:wear|wears|wearing|worn|wore|have|has|having|got|in)_{ANY}{CLOTHES}",
+    rf"{NOT}_(?:wear|wears|wearing|worn|wore|dressed_in|clad_in)_{ANYTHING}{NOT_WARM}",
+    rf"(?:without|(?:not|t|never)(?:_(?:have|having|has|had|got|yet)){{0,2}})_{ANYTHING}_on{NOT_ELSEWHERE}",
+    rf"(?:wears?|wore|wearing|worn|(?:dressed|clad|clothed)_in|covered_(?:in|by|with))_{QUITE}nothing{NOT_WARM}",
+    rf"(?:with|has|have|having|had|got|and|but|she|he|they|girls?|boys?|child|children"
+    "|kids?|teens?|toddlers?|bab(?:y|ies)|olds?|(?:wo)?m[ae]n|person|people)"
+    rf"_{QUITE}nothing_(?:else_|much_|at_all_)?on{NOT_ELSEWHERE}",
+    "(?:girls|boys|children|kids|teens|toddlers|babies|olds)_(?:with_|have_)?nothing_on_them",
+    rf"{NOT}_(?:yet_|even_|at_all_|really_|fully_|completely_){{0,3}}(?:dressed|clothed|clad){NOT_SO_DRESSED}",
+    rf"(?:half|semi|barely|hardly|scarcely|part(?:ly|ially)|scantily|skimpily)~(?:dressed|clothed|clad){NOT_SO_DRESSED}",
+    rf"{TAKE}_off_(?:\w+_)?{ANY}{CLOTHES} {TAKE}_{ANY}{CLOTHES}_(?:all_)?{OFF}",
+    rf"{CLOTHES}_(?:are|is|came|comes?|coming|fall|falls|falling|fell)_(?:all_)?{OFF}",
+    rf"remov(?:e|es|ed|ing)_(?:\w+_)?{ANY}{CLOTHES}(?!_from)",
+    r"(?:in|wearing|only|just)_(?:(?:only|just|nothing_but|her|his|their|skimpy|tiny)_){1,4}"
+    r"(?:an?_)?(?:underwear|undies|underpants|knickers|bra)(?!_(?:over|outside|on_(?:his|her|the|their)_head))",
+    """
+    cloth(?:es)?less clothes~free clothing_optional unclad disrob(?:e|es|ed|ing) skinny~dip\\w* birthday_suits? starkers
+    au_naturel full~frontal bare_(?:body|bodies|bum|butt|backside|behind) shirtless_(?:\\w+_)?girls?
+    expos(?:es|ing)_(?:her|him|them)sel(?:f|ves)(?!_to)
+    """,
+)
+
 SEXUAL = alternatives(
     """
-    naked(?:ness)? nudes? nudity nudist undress(?:ed|ing|es)? unclothed disrobed disrobing topless bottomless lingerie
+    naked(?:ness)? nekkid nudes? nudity nudist undress(?:ed|ing|es)? unclothed topless bottomless lingerie
     panties thong negligee (?:bare|exposed|naked)_(?:breasts?|breasted|bottom|buttocks?)
-    in_the_(?:nude|buff) wearing_nothing
-    (?:without|no|not_wearing(?:_any)?|(?:takes?|taking)_off_\\w+|removing_\\w+)_cloth(?:es|ing)
+    in_the_(?:nude|buff|altogether)
     erotica eroti[cks]\\w* sex sexy sexual\\w* seducti\\w+ seducing sensual\\w* porn\\w* nsfw xxx hentai ecchi
     fetish\\w* bdsm kinky lewd\\w* aroused arousing orgasm\\w* intercourse making_love strip~tease strippers? stripping
     genital\\w*
@@ -90,7 +174,7 @@ EXCUSED = alternatives(
     nude_(?:tones?|shades?|palettes?) naked_mole~rats? (?:with|to|by)_the_naked_eye (?:same|opposite|single)_sex
     (?:pin~up|calendar|cover|bond|call|show|adult|college|cow)~(?:girl|boy)s? (?:girl|boy)~friends? playboys?
     boy~shorts boy_bands?
-    (?:1[89]|[2-9]\\d|eighteen|nineteen|twenty|thirty|forty|fifty)~(?:years?|yrs?)~old_(?:girl|boy)s?
+    (?:1[89]|[2-9]\\d|eighteen|nineteen|twenty|thirty|forty|fifty)~(?:years?|yrs?)~olds?_(?:girl|boy)s?
     kid_(?:leather|gloves?) child~birth (?:ursa|asia|[b-g]|in_[a-g])_minor [a-g]_minor_(?:key|chord|scale)
     """,
     rf"{NOT_AFTER_SEXUAL}baby_(?:blue|pink|yellow|dolls?|showers?|oil|grand|bumps?)",
@@ -100,16 +184,53 @@ EXCUSED = alternatives(
 Each is a door for who looks for one ("naked mole rat girl"), so there are few.
 """
 
+OVER_17 = "(?:1[89]|[2-9]\\d|eighteen|nineteen|twenty|thirty|forty|fifty)"
+NOT_BELOW = "".join(rf"(?<!{word}_)" for word in ("not", "yet", "under", "below", "than", "the", "to", "years", "year"))
+"""Before an adult age: "under 18 years old", "below the age of 18" and "12 years of age" are young ones."""
 ADULT = alternatives(
-    r"(?<!not_)(?:adults?|adulthood|grown(?:~ups?)?|of_legal_age|mature)"
-    r"(?!_(?:content|themes?|material|only|sites?|films?|movies?))"
+    r"(?<!not_)(?:adults?|adulthood|grown(?:~ups?)?|mature)(?!_(?:content|themes?|material|only|sites?|films?|movies?))",
+    rf"{NOT_BELOW}(?:legal_age|of_age|age_of_(?:consent|majority)) of_legal_age over~age womanhood manhood",
+    "in_(?:her|his|their)_(?:(?:early|mid|late)_)?(?:twenties|thirties|[2-9]0~s)",
+    rf"{NOT_BELOW}{OVER_17}~(?:years?|yrs?|yr)~(?:olds?|of_age) {NOT_BELOW}{OVER_17}~y~os?",
+    rf"{NOT_BELOW}age[ds]?_(?:of_)?{OVER_17} {EIGHTEEN}_plus",
+    r"(?<!not_)(?:over|above|older_than|at_least)_(?:the_age_of_)?(?:1[78]|[2-9]\d|eighteen|twenty)",
 )
 """In a negative prompt: what pushes it away makes people younger."""
-CLOTHED = alternatives("clothes clothing clothed dressed garments? apparel fully_covered sfw (?<!not_)safe_for_work")
+CLOTHED = alternatives(
+    """
+    clothes clothing clothed dressed garments? apparel attire outfits? garb wardrobe clad underclothes
+    fully_covered covered_up modest(?:y|ly)? sfw (?<!not_)safe_for_work
+    """
+)
 """In a negative prompt: what pushes it away undresses people."""
+SCANTY = alternatives(
+    "under(?:wear|pants) undies knickers swim~(?:suits?|wear|trunks) bathing_suits? bikinis? diapers? nappies"
+)
+"""In a negative prompt, too, unless it also names what is sexual: "nude, underwear" keeps people dressed."""
+UPPER = alternatives("(?:t~)?shirts? tees? blouses? sweaters? jumpers? hoodies? tops?")
+LOWER = alternatives("pants trousers jeans shorts leggings skirts? dress(?:es)?")
+"""In a negative prompt: one of each together is clothes; jeans alone are a matter of taste."""
 
 SPELT = """
     naked nudity undressed unclothed topless lingerie erotic sexual seductive sensual child children toddler infant
     teenager underage adolescent schoolgirl schoolboy
 """.split()
 """Words that are also found one or two typing errors away."""
+
+GLUED_SEXUAL = (
+    "naked(?:ness)?|nud(?:es?|ity)|undress(?:ed|ing)?|unclothed|topless|lingerie|erotic|sexy|sexual|porn|hentai"
+    "|noclothes|withoutclothes"
+)
+GLUED_YOUNG = (
+    rf"child(?:ren)?|kids?|girls?|boys?|teen(?:age)?(?:rs?)?|toddlers?|infants?|bab(?:y|ies)|underage"
+    rf"|(?<!\d)(?:\d|1[0-7]|{TENS})y(?:ea)?rs?olds?"
+)
+"""What is looked for inside of a word that is no English one, such as "nakedgirl"."""
+GLUED_STRONG = (
+    "naked(?:ness)?|nudity|nude|undress(?:ed|ing)?|unclothed|topless|lingerie|erotic|child(?:ren)?|girls?|boys|kids"
+    "|toddlers?|infants?|teenagers?|underage"
+)
+"""Of those, what counts alone, where the rest of the word is words: "nakedbody", but not "Kidman"."""
+GLUED_REST = frozenset("a i an as at by he in is it me my no of on or so to up we yo yr old".split())
+WHOLE = frozenset("supergirl batgirl catgirl fangirl camgirl bargirl partygirl".split())
+"""Compounds that name no child, and no common English word either."""
