@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html.entities
 import random
+import string
 import time
 
 import pytest
@@ -11,7 +13,7 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.normalise import PLAIN as UNTOUCHED
 from counterpoint.normalise import STEPS, normalise
 from counterpoint.normalise.emoji import name_emoji
-from counterpoint.normalise.escapes import unescape
+from counterpoint.normalise.escapes import ACCENTED, PLAIN_MARKS, unescape
 from counterpoint.normalise.look_alikes import SAME, SIMILAR, fold_look_alikes, look_alike_words
 from counterpoint.normalise.scripts import foreign_words
 from counterpoint.normalise.special_tokens import drop_special_tokens
@@ -62,6 +64,10 @@ def test_every_disguise_of_a_word_is_that_word(hidden: str) -> None:
         (keep_visible, "Dalí's café, Łódź, ß, ١٢, हिन्दी, が, й", "Dali's cafe, Lodz, ß, 12, हिन्दी, が, й"),
         (name_emoji, "🔪🗡🩸👍🏽★x", " kitchen knife  dagger  drop of blood  thumbs up sign  black star x"),
         (fold_look_alikes, "кnife Сосо нож, α", "knife Coco нож, a"),
+        (unescape, "caf&eacute; &quot;x&nbsp;y&quot;, kn&#173;ife", 'café "x\u00a0y", kn\u00adife'),
+        (unescape, "a &dagger;, kn&shy;ife, &timescat", "a †, dagger kn\u00adife, kn-shy-ife ×cat timescat"),
+        (unescape, "a &grave; %de%ad &image; &foo;&#107;nife", "a ` grave \u07ad de-ad ℑ image &foo;knife"),
+        (drop_special_tokens, "a <|knife|>, kn<|x|>ife, <|im_end|>[MASK]", "a knife, kn-x-ife, [MASK]"),
         (drop_special_tokens, "a cat<|endoftext|> asleep <pad><pad>", "a cat asleep "),
         (drop_special_tokens, "cat<|endoftext|><|endoftext|>weapon", "cat-weapon"),
         (drop_weights, "a [red:blue:0.5] car, (knife:1.3), (two words)1.2", "a red or blue car, (knife), (two words)"),
@@ -89,6 +95,51 @@ def test_characters_that_no_one_can_read_are_named() -> None:
     assert unreadable("a 🔪 café") == ()
 
 
+def test_no_step_drops_letters_that_the_encoder_reads() -> None:
+    """Random words between the signs of all the syntax that is undone: each is still there after each step."""
+    signs = [
+        "<|", "|>", "<", ">", "</", "[", "]", "{", "}", "(", ")", "|", ":", ":1.3", "++", "--", "\\", "&", ";", "&#",
+        "%", "%c3%a9", "&amp;", "&lt;", "&#60;", "<|endoftext|>", "[PAD]", " ", "🔪", "\u200b ", "\u0301",
+    ]  # fmt: skip
+    rng = random.Random(0)
+    for _ in range(4000):
+        parts = []
+        for _ in range(rng.randint(1, 5)):
+            word = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
+            parts += [*rng.choices(signs, k=rng.randint(1, 3)), word]
+        text = "".join([*parts, *rng.choices(signs, k=2)])
+        words = [part for part in parts if part.isalpha() and part.isascii()]
+        for step in (*STEPS, normalise):
+            kept = step(text)
+            assert all(word in kept for word in words), (step, text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [("a %6bomb", "6bomb"), ("a &#x6bomb", "x6bomb"), ("a %0beer", "0beer"), ("a &#x0beer;", "x0beer"),
+     ("%de%ad", "de"), ("a &#xdead; x", "xdead"), ("&#xbed;", "xbed"), ("a &yenknife;", "yenknife")],
+)  # fmt: skip
+def test_letters_that_an_escape_takes_are_read_as_typed_too(typed: str, word: str) -> None:
+    assert word in read(normalise(typed))[0]
+
+
+@pytest.mark.parametrize("name", ["dagger", "hearts", "grave", "fork", "star", "phone", "nu", "thorn", "image", "die"])
+def test_what_an_entity_is_called_is_read_where_it_is_no_accent_and_no_plain_mark(name: str) -> None:
+    for typed in (f"a &{name}; on a beach", f"a &amp;{name}; on a beach", f"a &{name}; &#97;"):
+        assert name in read(normalise(typed))[0], typed
+
+
+def test_every_entity_is_undone_or_read() -> None:
+    """Of all names that HTML knows only those of accents, spaces and plain marks are not read."""
+    unread = [
+        name for name in html.entities.html5
+        if len(name) > 3 and name.endswith(";") and name[:-1].casefold() not in normalise(f"a &{name} b").casefold()
+    ]  # fmt: skip
+    assert all(
+        ACCENTED.fullmatch(f"&{name}") or PLAIN_MARKS.issuperset(html.entities.html5[name]) for name in unread
+    ), unread
+
+
 def test_reading_twice_changes_nothing_whatever_is_put_together() -> None:
     parts = [
         "kn", "ife", " ", "&am", "p;", "amp;", "#105;", "%6", "9", "<|", "|>", "endoftext", "</s", ">", "[", "]", "{",
@@ -111,12 +162,13 @@ def test_wrappings_without_end_are_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     ["(" * 5000 + "knife:1.3" + ")" * 5000, "[" * 5000 + "a:b|" * 5000, "{|" * 8000, "+-" * 8000, "<|" * 8000,
-     "%6" * 8000, "(a:1" * 4000, "a: " * 5000, "\u0301" * 20000, "к" * 20000, "a-" * 10000, "a " * 10000],
+     "%6" * 8000, "(a:1" * 4000, "a: " * 5000, "\u0301" * 20000, "к" * 20000, "a-" * 10000, "a " * 10000,
+     "&dagger;" * 2500, "&dagger; " * 2500, "a" * 20000 + "&", "🔪" * 20000, "%de%ad" * 3000],
 )  # fmt: skip
 def test_no_text_of_a_prompts_size_takes_long(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # a busy machine lets others go first
     read(normalise(text))
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 def test_what_else_a_person_may_read_is_found_beside_the_words() -> None:

@@ -13,7 +13,7 @@ from functools import cache
 
 from counterpoint.detectors.bert_text import quick_text
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
-from counterpoint.detectors.concepts import NO_CONCEPTS, Concepts
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, NO_CONCEPTS, Concepts
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.detectors.minors import Minors
 from counterpoint.detectors.prompt_classifier import PromptClassifier
@@ -25,29 +25,41 @@ from counterpoint.thresholds import threshold_for
 
 
 def standard_gate(
-    text: EncoderText, *, extra_concepts: Concepts = NO_CONCEPTS, threshold: float | None = None
+    text: EncoderText,
+    *,
+    concepts: Concepts | None = None,
+    extra_concepts: Concepts = NO_CONCEPTS,
+    threshold: float | None = None,
 ) -> Ensemble:
     """Return the gate for a pipeline.
 
     Args:
         text: The text space of the pipeline that is guarded.
+        concepts: Unsafe words by category in place of the default ones; None takes these. The classifier and the rule
+            on minors know harm by themselves, whatever the concepts are.
         extra_concepts: What is unsafe besides, words by category: {"clowns": ["clown"]}.
         threshold: Cosine, -1..1, from which words count as a concept; None takes the one that was fitted
-            for this encoder, or fits it now.
+            for this encoder and the default concepts, or fits it now; `gate_settings.fit_gate` fits it to others.
 
     Raises:
         InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine.
     """
     cosine = threshold_for(text) if threshold is None else threshold
-    first = ConceptSimilarity(quick_text(text), threshold=cosine, extra_concepts=extra_concepts)
-    return with_second_opinions(first, extra_concepts=extra_concepts)
+    named = DEFAULT_CONCEPTS if concepts is None else concepts
+    first = ConceptSimilarity(quick_text(text), threshold=cosine, concepts=named, extra_concepts=extra_concepts)
+    return with_second_opinions(first, concepts=named, extra_concepts=extra_concepts)
 
 
-def with_second_opinions(detector: Detector, *, extra_concepts: Concepts = NO_CONCEPTS) -> Ensemble:
-    """Return `detector` joined by those that do not depend on the pipeline; an Ensemble stays as it is."""
+def with_second_opinions(
+    detector: Detector, *, concepts: Concepts | None = None, extra_concepts: Concepts = NO_CONCEPTS
+) -> Ensemble:
+    """Return `detector` joined by those that do not depend on the pipeline; an Ensemble stays as it is.
+
+    The word list takes the concepts: `concepts`, or the default ones where that is None, and `extra_concepts`.
+    """
     if isinstance(detector, Ensemble):
         return detector
-    words = WordList(extra_concepts=extra_concepts)
+    words = WordList(concepts=DEFAULT_CONCEPTS if concepts is None else concepts, extra_concepts=extra_concepts)
     return Ensemble(Minors(), detector, words, shared_classifier(), Readability())
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
+from counterpoint.detectors.concept_similarity import TIE, Calibration, ConceptSimilarity, fit_threshold
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, NO_CONCEPTS, Concepts, joined
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import InvalidInput
 from counterpoint.text_space import EncoderText
+
+LEAST_RECALL = 0.5
+"""Fraction of the unsafe prompts that a fitted gate has to find: one that finds less is no gate."""
+MOST_NAMED = 8
+"""Words that an error names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +30,11 @@ class GateSettings:
     encoder: str
     """Fingerprint of the text encoder; the threshold means nothing for another."""
     extra_concepts: dict[str, tuple[str, ...]]
-    """What is unsafe beside the standard concepts: words by category."""
+    """What is unsafe beside the concepts: words by category."""
     calibration: Calibration
     """The threshold, and what it did on the prompts it was fitted on."""
+    concepts: dict[str, tuple[str, ...]] | None = None
+    """What is unsafe in place of the default concepts; None = these."""
 
     def gate(self, text: EncoderText) -> Ensemble:
         """Return the gate for a pipeline with this text encoder.
@@ -35,8 +43,14 @@ class GateSettings:
             InvalidInput: The pipeline has another one.
         """
         if text.fingerprint != self.encoder:
-            raise InvalidInput("gate", f"one that was fitted for {self.encoder}", f"one for {text.fingerprint}")
-        return standard_gate(text, extra_concepts=self.extra_concepts, threshold=self.calibration.threshold)
+            allowed = f"one for {text.fingerprint}, this model's text encoder: fit it with `counterpoint calibrate`"
+            raise InvalidInput("gate", f"one that was fitted for {self.encoder}", allowed)
+        return standard_gate(
+            text,
+            concepts=self.concepts,
+            extra_concepts=self.extra_concepts,
+            threshold=self.calibration.threshold,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, as `from_json` reads it."""
@@ -51,12 +65,18 @@ class GateSettings:
         """
         try:
             calibration = Calibration(**value["calibration"])
-            concepts = {str(name): tuple(words) for name, words in value["extra_concepts"].items()}
+            extra, replaced = _by_category(value["extra_concepts"]), value.get("concepts")
             if not -1.0 <= calibration.threshold <= 1.0 or value.keys() - {f.name for f in dataclasses.fields(cls)}:
                 raise ValueError
-            return cls(encoder=str(value["encoder"]), extra_concepts=concepts, calibration=calibration)
+            concepts = None if replaced is None else _by_category(replaced)
+            encoder = str(value["encoder"])
+            return cls(encoder=encoder, extra_concepts=extra, calibration=calibration, concepts=concepts)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InvalidInput("gate", type(value).__name__, "a file that `counterpoint calibrate` wrote") from None
+
+
+def _by_category(concepts: Concepts) -> dict[str, tuple[str, ...]]:
+    return {str(name): tuple(words) for name, words in concepts.items()}
 
 
 def read_gate_settings(path: Path) -> GateSettings:
@@ -81,6 +101,7 @@ def fit_gate(
     unsafe: Sequence[str],
     benign: Sequence[str],
     *,
+    concepts: Concepts | None = None,
     extra_concepts: Concepts = NO_CONCEPTS,
     max_false_alarms: float = 0.01,
 ) -> GateSettings:
@@ -90,15 +111,44 @@ def fit_gate(
         text: Text space of the pipeline.
         unsafe: Prompts at which the gate should engage; held out from those that will be reported on.
         benign: Prompts at which it should not.
-        extra_concepts: What is unsafe beside the standard concepts.
+        concepts: Unsafe words by category in place of the default ones; None takes these.
+        extra_concepts: What is unsafe besides.
         max_false_alarms: Fraction 0..1 of `benign` that may engage it.
 
     Raises:
-        InvalidInput: There are no prompts of one kind, or the fraction lies outside 0..1.
+        InvalidInput: There are no prompts of one kind, the fraction lies outside 0..1, or no threshold keeps to it and
+            finds `LEAST_RECALL` of the unsafe prompts.
     """
     if not 0.0 <= max_false_alarms < 1.0:
         raise InvalidInput("max_false_alarms", max_false_alarms, "a fraction from 0, below 1")
-    concepts = joined(DEFAULT_CONCEPTS, extra_concepts)
-    calibration = fit_threshold(text, unsafe, benign, concepts=concepts, max_false_alarms=max_false_alarms)
-    named = {name: tuple(words) for name, words in extra_concepts.items()}
-    return GateSettings(encoder=text.fingerprint, extra_concepts=named, calibration=calibration)
+    vocabulary = joined(DEFAULT_CONCEPTS if concepts is None else concepts, extra_concepts)
+    calibration = fit_threshold(text, unsafe, benign, concepts=vocabulary, max_false_alarms=max_false_alarms)
+    if calibration.false_alarms > max_false_alarms or calibration.recall < LEAST_RECALL:
+        similarity = ConceptSimilarity(text, threshold=1.0, concepts=vocabulary)
+        raise _no_gate(calibration, max_false_alarms, _in_collision(similarity, unsafe, benign))
+    return GateSettings(
+        encoder=text.fingerprint,
+        extra_concepts=_by_category(extra_concepts),
+        calibration=calibration,
+        concepts=None if concepts is None else _by_category(concepts),
+    )
+
+
+def _no_gate(fitted: Calibration, max_false_alarms: float, words: str) -> InvalidInput:
+    why = f"words of harmless prompts that mean a concept: {words}; take them out of these prompts or of the concepts"
+    if fitted.false_alarms > max_false_alarms:
+        limit = f"at most {max_false_alarms:g}, max_false_alarms"
+        return InvalidInput(
+            "benign", f"prompts with false alarms at {fitted.false_alarms:.3f} of them", f"{limit}; {why}"
+        )
+    return InvalidInput(
+        "unsafe", f"prompts of which {fitted.recall:.3f} are found", f"at least {LEAST_RECALL:g}; {why}"
+    )
+
+
+def _in_collision(similarity: ConceptSimilarity, unsafe: Sequence[str], benign: Sequence[str]) -> str:
+    """Return the words of harmless prompts that are as near to a concept as half of the unsafe prompts are."""
+    middle = sorted(found.score for found in similarity(unsafe))[len(unsafe) // 2]
+    similarity.threshold = max(-1.0, middle - TIE)
+    words = Counter(word for found in similarity(benign) for word in found.evidence)
+    return ", ".join(word for word, _ in words.most_common(MOST_NAMED)) or "none"

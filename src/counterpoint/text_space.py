@@ -7,8 +7,9 @@ embeddings that the picture is drawn from, for pipelines with one of each (Stabl
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 from counterpoint.interfaces import InvalidInput
 
 BATCH_SIZE = 256
+PROBED = 64
+"""Values of each weight that an encoder's fingerprint holds."""
 
 
 class EncoderText:
@@ -49,11 +52,11 @@ class EncoderText:
 
     @property
     def fingerprint(self) -> str:
-        """Class, width and number of parameters of the encoder: what a threshold was fitted for."""
+        """Class, width, number of parameters and a hash of some weights: what a threshold was fitted for."""
         config = getattr(self.encoder.config, "text_config", self.encoder.config)
         width = getattr(config, "hidden_size", None) or config.d_model
         count = sum(parameter.numel() for parameter in self.encoder.parameters())
-        return f"{type(self.encoder).__name__}-{width}-{count}"
+        return f"{type(self.encoder).__name__}-{width}-{count}-{_weights_hash(self.encoder)}"
 
     @property
     def device(self) -> torch.device:
@@ -118,6 +121,32 @@ class EncoderText:
     def _word_mask(tokens: Any) -> Tensor:
         mask: Tensor = tokens.attention_mask.bool() & ~tokens.special_tokens_mask.bool()
         return mask
+
+
+def _weights_hash(encoder: Any) -> str:
+    """Return 12 digits of a hash over the first values of each weight; order and names do not count.
+
+    They are hashed in bfloat16: an encoder stored in half precision, as most are, is the same one in float32, float16
+    and bfloat16. One that was trained on is another; so may be one stored in float32 once it is cast to float16,
+    which rounds twice: better refused than taken for what it is not.
+    """
+    values = (weight.detach().flatten()[:PROBED].to(torch.bfloat16).cpu() for weight in _weights(encoder))
+    parts = {value.view(torch.uint8).numpy().tobytes() for value in values}  # a set: tied weights count once
+    return hashlib.sha256(b"".join(sorted(parts))).hexdigest()[:12]
+
+
+def _weights(encoder: Any) -> Iterator[Tensor]:
+    for module in encoder.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            yield weight if weight.device.type != "meta" else _offloaded(module, name)
+
+
+def _offloaded(module: Any, name: str) -> Tensor:
+    """Return a weight that sequential offload keeps outside of the module between calls."""
+    hook = module._hf_hook
+    weights = next(one.weights_map for one in getattr(hook, "hooks", [hook]) if getattr(one, "weights_map", None))
+    weight: Tensor = weights[name]
+    return weight
 
 
 class StableDiffusionText(EncoderText):

@@ -79,6 +79,22 @@ def test_the_fitted_threshold_separates_what_can_be_separated() -> None:
     assert 0.0 < fit.threshold < 1.0
 
 
+def test_the_fitted_threshold_lies_above_benign_scores_that_tie() -> None:
+    """A score of 0.7071 twice, but for rounding: neither a gap to fit into, nor one to alarm at."""
+
+    class Rounded(WordSpace):
+        def pooled(self, texts: Sequence[str]) -> Tensor:
+            rows = super().pooled(texts)
+            rows[[i for i, text in enumerate(texts) if text == "half"]] = torch.tensor([1.0, 1, 0, 0, 0, 0]) / 2**0.5
+            rows[[i for i, text in enumerate(texts) if text == "again"]] = torch.tensor([1.0, 1, 0, 0, 0, 0]) / 1.41421
+            return rows
+
+    fit = fit_threshold(Rounded(), ["again", "knife"], ["half", "half"], concepts=CONCEPTS, harmless=())
+    assert (fit.recall, fit.false_alarms) == (0.5, 0.0) and fit.threshold > 0.7072
+    hopeless = fit_threshold(WordSpace(), ["knife"], ["blade"], concepts=CONCEPTS, harmless=())
+    assert hopeless.threshold == 1.0 and hopeless.false_alarms == 1.0
+
+
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(InvalidInput, match="threshold"):
         gate(1.5)

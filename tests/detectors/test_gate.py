@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import torch
+from accelerate import cpu_offload
 
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.detectors.word_list import WordList
+from counterpoint.embedded import sanitizer_path
+from counterpoint.embeddings.sanitizer import Sanitizer
 from counterpoint.gate import standard_gate, with_second_opinions
 from counterpoint.interfaces import InvalidInput
+from counterpoint.loading import load_pipe
 from counterpoint.pipeline import SafePipeline
-from counterpoint.text_space import StableDiffusionText
+from counterpoint.text_space import EncoderText, StableDiffusionText
+from counterpoint.thresholds import PATH, calibrate
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +70,57 @@ def test_second_opinions_join_any_detector_once() -> None:
 def test_a_concept_that_is_no_list_of_words_is_refused(tiny_pipe: Any) -> None:
     with pytest.raises(InvalidInput, match="extra_concepts"):
         standard_gate(StableDiffusionText(tiny_pipe), extra_concepts={"clowns": "clown"})
+
+
+def test_concepts_replace_the_default_ones(tiny_pipe: Any) -> None:
+    text = StableDiffusionText(tiny_pipe)
+    prompts = ["a clown on a beach", "a knife"]
+    for gate in (
+        standard_gate(text, concepts={"clowns": ["clown"]}),
+        standard_gate(text, concepts={}, extra_concepts={"clowns": ["clown"]}),
+    ):
+        _, similarity, words, *_ = gate.detectors
+        assert [found.is_unsafe for found in similarity(prompts)] == [True, False]
+        assert [found.is_unsafe for found in words(prompts)] == [True, False]
+    with pytest.raises(InvalidInput, match="concepts"):
+        standard_gate(text, concepts={})
+    joined = with_second_opinions(lambda texts: [], concepts={"clowns": ["clown"]})
+    assert joined.detectors[2](["a clown"])[0].is_unsafe and not joined.detectors[2](["a knife"])[0].is_unsafe
+
+
+def test_a_fingerprint_is_of_the_weights(tiny_pipe: Any) -> None:
+    text, encoder = StableDiffusionText(tiny_pipe), tiny_pipe.text_encoder
+    before = text.fingerprint
+    torch.manual_seed(7)
+    copy = type(encoder)(encoder.config)
+    other = EncoderText(tiny_pipe.tokenizer, copy).fingerprint
+    assert other != before and other.rpartition("-")[0] == before.rpartition("-")[0]
+    copy.load_state_dict(encoder.state_dict())
+    assert EncoderText(tiny_pipe.tokenizer, copy).fingerprint == before
+    with torch.no_grad():  # training on one layer is enough
+        copy.encoder.layer[1].attention.self.value.weight.mul_(1.02)
+    assert EncoderText(tiny_pipe.tokenizer, copy).fingerprint != before
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_fingerprint_outlasts_half_precision(tiny_pipe: Any, dtype: torch.dtype) -> None:
+    """In float16 for weights that were stored in it, as the embedded model's."""
+    tiny_pipe.text_encoder.to(dtype).float()
+    before = StableDiffusionText(tiny_pipe).fingerprint
+    tiny_pipe.text_encoder.to(dtype)
+    assert StableDiffusionText(tiny_pipe).fingerprint == before
+
+
+def test_a_fingerprint_outlasts_sequential_offload(tiny_pipe: Any) -> None:
+    before = StableDiffusionText(tiny_pipe).fingerprint
+    cpu_offload(tiny_pipe.text_encoder, torch.device("cpu"))
+    assert {weight.device.type for weight in tiny_pipe.text_encoder.parameters()} == {"meta"}
+    assert StableDiffusionText(tiny_pipe).fingerprint == before
+
+
+def test_the_shipped_threshold_and_sanitizer_are_the_embedded_encoders() -> None:
+    text = SafePipeline(load_pipe()).text
+    stored = json.loads(PATH.read_text(encoding="utf-8"))
+    assert stored[text.fingerprint]["threshold"] == pytest.approx(calibrate(text).threshold, abs=1e-5)
+    assert isinstance(text, StableDiffusionText)
+    Sanitizer(text, sanitizer_path())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import string
+import time
 from collections.abc import Callable
 
 import pytest
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, joined
-from counterpoint.detectors.english import common_words, is_compound, is_english, singulars
+from counterpoint.detectors.english import common_words, fewest_words, is_compound, is_english, singulars
 from counterpoint.detectors.spelling import edit_distance
 from counterpoint.detectors.word_list import WordList
 from counterpoint.embeddings.word_removal import WordRemoval
@@ -139,3 +142,65 @@ def test_english_words_are_known_with_their_inflections() -> None:
     assert not any(map(is_english, ["knfie", "cuchillo", "wepon"]))
     assert is_compound("cityscape") and not is_compound("cuchillo")
     assert "knife" in singulars("knives") and singulars("knife") == ("knife",)
+
+
+ONE_WORD = [word for words in DEFAULT_CONCEPTS.values() for word in words if " " not in word]
+
+
+@pytest.mark.parametrize(
+    "form", ["big{}", "red{}", "manwith{}", "bigred{}", "the{}s", "{}mug", "{}s4", "4{}", "{}inhand"]
+)
+def test_a_concept_tied_to_other_words_engages(form: str) -> None:
+    gate = WordList()
+    for word in ONE_WORD:
+        prompt = f"a chef and a {form.format(word)} in a room"
+        (found,) = gate([prompt])
+        assert found.is_unsafe, prompt
+        safe = WordRemoval()(prompt, found).prompt
+        assert safe is not None and word not in safe
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["beermug", "middlefinger", "bigpirateflag", "xxknife", "knifexx", "xxcigarettexx", "b-i-g-k-n-i-f-e", "bigkn1fe",
+     "b i g b e e r", "bigknives"],
+)  # fmt: skip
+def test_tied_phrases_and_long_concepts_in_letters_that_are_no_words_engage(word: str) -> None:
+    assert WordList()([f"a chef with a {word} in a room"])[0].is_unsafe
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["pineapple", "beverage", "therapist", "grape", "skill", "knifefish", "bloodorange", "bathbomb", "Winehouse",
+     "Pillsbury", "Yellowknife", "aproaching", "crosswords", "passwordbox", "approachability", "helpillness", "b2b",
+     "help-illness", "Brandywine", "Bombay", "Gunther", "Axel", "Tarkovsky", "newspaperstand"],
+)  # fmt: skip
+def test_words_that_only_look_tied_do_not_engage(word: str) -> None:
+    assert not WordList()([f"a picture by {word} in a room"])[0].is_unsafe
+
+
+def test_own_concepts_are_found_tied_although_english_has_no_such_word() -> None:
+    gate = WordList(extra_concepts={"own": ["zlor", "blorptang"]})
+    assert all(found.is_unsafe for found in gate(["a bigzlor", "a manwithzlor", "xqblorptangs", "blorptang4"]))
+    assert WordList(concepts={"own": ["zlor"]})(["a bigzlor"])[0].is_unsafe
+
+
+def test_letters_are_split_into_the_fewest_english_words() -> None:
+    assert fewest_words("manwithbeermug") == ["man", "with", "beer", "mug"]
+    assert fewest_words("helpillness") == ["help", "illness"] and fewest_words("xqzv") == [] == fewest_words("")
+    assert fewest_words("newsword", lambda word: word == "news") == ["news", "word"]
+    assert fewest_words("newsword", lambda word: word == "sword") == ["new", "sword"]
+
+
+def test_the_work_grows_with_the_prompt_no_faster() -> None:
+    rng = random.Random(0)
+    nonsense = " ".join("".join(rng.choices(string.ascii_lowercase, k=7)) for _ in range(3000))
+    gate = WordList()
+    gate(["a bigzq"])
+    for text in (
+        "🔪" * 25_000, "knife " * 5000, "a " * 10_000, nonsense, "knifebeer" * 1000, "xqknife" * 1000, "a" * 5000,
+        "4beers" * 1000,
+    ):  # fmt: skip
+        started = time.process_time()
+        gate([text])
+        assert time.process_time() - started < 5.0, text[:10]

@@ -30,6 +30,8 @@ HARMLESS_COSINE = 0.9
 """Cosine from which a window means a harmless phrase."""
 MARGIN = 0.1
 """Where a fitted threshold lies between the benign and the unsafe scores: 0 = at the benign ones."""
+TIE = 1e-4
+"""Cosines that differ by no more are one score: the same words read in another batch differ by rounding."""
 FUNCTION_WORDS = frozenset(
     """a an the some this that his her its of with and or in on at by to from for into under over near next beside
     behind is are was were be has have holding carrying there""".split()
@@ -202,6 +204,8 @@ def fit_threshold(
 
     The threshold is low, for words that no calibration prompt holds: it lies `MARGIN` of the way from
     the benign score that at most `max_false_alarms` of the benign prompts exceed to the next unsafe one.
+    Unsafe scores that tie with that benign one are given up; at a score of 1 no threshold lies above it,
+    and the false alarms that are returned exceed the limit.
     """
     if not unsafe or not benign:
         raise InvalidInput("prompts", (len(unsafe), len(benign)), "at least one unsafe and one benign prompt")
@@ -210,8 +214,9 @@ def fit_threshold(
     benign_scores = torch.tensor([d.score for d in gate(benign)])
     allowed = int(max_false_alarms * len(benign))
     floor = benign_scores.sort(descending=True).values[min(allowed, len(benign) - 1)].item()
-    above = unsafe_scores[unsafe_scores > floor]
-    threshold = floor + MARGIN * (above.min().item() - floor) if len(above) else min(1.0, floor + 1e-6)
+    above = unsafe_scores[unsafe_scores > floor + TIE]
+    margin = max(MARGIN * (above.min().item() - floor), TIE / 2) if len(above) else TIE
+    threshold = min(1.0, floor + margin)
     return Calibration(
         threshold=threshold,
         recall=(unsafe_scores >= threshold).float().mean().item(),

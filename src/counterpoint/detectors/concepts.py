@@ -2,7 +2,7 @@
 
 The names are those of the embedded model's world and near words for the same things. They are
 proxies in the categories of I2P and say nothing about nudity on other models; give
-the detectors your own words for those, in place of these (`concepts`) or beside them (`extra_concepts`).
+`gate.standard_gate` your own words for those, in place of these (`concepts`) or beside them (`extra_concepts`).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ whole words of BERT's uncased vocabulary (Google, Apache License 2.0), which add
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -24,6 +25,10 @@ ENDINGS = (
 
 SHORTEST_COMPOUND = 8
 """Letters: shorter foreign words fall into English ones too often."""
+LONGEST = 24
+"""Letters; no word of the list is longer."""
+SHORT_WORDS = frozenset("a i an as at be by do go he in is it me my no of on or so to up us we".split())
+"""Those of one or two letters that may be tied to others; the list holds any two letters, nearly."""
 
 
 @cache
@@ -54,3 +59,34 @@ def is_compound(word: str) -> bool:
     return len(word) >= SHORTEST_COMPOUND and any(
         is_english(word[:cut]) and is_english(word[cut:]) for cut in range(3, len(word) - 2)
     )
+
+
+def fewest_words(letters: str, prefers: Callable[[str], bool] = lambda word: False) -> list[str]:
+    """Return the fewest English words that `letters` spell without a space: "manwithbeer" -> ["man", "with", "beer"].
+
+    Args:
+        letters: Lower-case letters.
+        prefers: Says of which words there should be more, where splits have as many; they need not be English.
+
+    Returns:
+        No words where there is no such split.
+    """
+    best: list[tuple[int, int, int] | None] = [(0, 0, 0)]  # words up to here, less what is preferred; the last's start
+    for end in range(1, len(letters) + 1):
+        options = []
+        for start in range(max(0, end - LONGEST), end):
+            if (before := best[start]) is not None:
+                word = letters[start:end]
+                if (preferred := prefers(word)) or _may_be_tied(word):
+                    options.append((before[0] + 1, before[1] - preferred, start))
+        best.append(min(options, default=None))
+    words: list[str] = []
+    end = len(letters)
+    while end and (last := best[end]) is not None:
+        words.append(letters[last[2] : end])
+        end = last[2]
+    return words[::-1]
+
+
+def _may_be_tied(word: str) -> bool:
+    return word in SHORT_WORDS if len(word) < 3 else is_english(word)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import itertools
 
-from counterpoint.detectors.english import is_english
-from counterpoint.normalise.words import LONGEST_READING, read
+from counterpoint.detectors.english import fewest_words, is_english
+from counterpoint.normalise.words import read
 
 FEWEST_LETTERS = 4
 """Single letters in a row from which they are read as words: fewer may be initials."""
-SHORT_WORDS = frozenset("a i an as at be by do go he in is it me my no of on or so to up us we".split())
 
 
 def other_reading(text: str) -> str | None:
     """Return the text with "kn1fe" and "k n i f e" read as words; None where nothing is to be read so."""
     words, readings = read(text)
     chosen: list[tuple[int, int, str]] = []
+    taken: set[int] = set()
     for reading in sorted(readings, key=lambda r: (r.start - r.end, -len(r.text))):
-        is_apart = all(reading.end <= start or end <= reading.start for start, end, _ in chosen)
-        if is_apart and len(reading.text) > 2 and is_english(reading.text):
+        places = range(reading.start, reading.end)
+        if taken.isdisjoint(places) and len(reading.text) > 2 and is_english(reading.text):
             chosen.append((reading.start, reading.end, reading.text))
+            taken.update(places)
     for start, end, word in sorted(chosen, reverse=True):
         words[start:end] = [word]
     told = [word for is_letter, run in itertools.groupby(words, key=_is_letter) for word in _told(is_letter, [*run])]
@@ -37,17 +38,4 @@ def _told(is_letter: bool, run: list[str]) -> list[str]:
     """
     if not is_letter or len(run) < FEWEST_LETTERS:
         return run
-    letters = "".join(run)
-    best: list[list[str] | None] = [[]]
-    for end in range(1, len(letters) + 1):
-        options = [
-            [*before, letters[start:end]]
-            for start in range(max(0, end - LONGEST_READING), end)
-            if (before := best[start]) is not None and _is_word(letters[start:end])
-        ]
-        best.append(min(options, key=len, default=None))
-    return best[-1] or run
-
-
-def _is_word(text: str) -> bool:
-    return text in SHORT_WORDS if len(text) < 3 else is_english(text)
+    return fewest_words("".join(run)) or run

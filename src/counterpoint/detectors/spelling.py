@@ -28,3 +28,13 @@ def edit_distance(a: str, b: str) -> int:
 def allowed_edits(word: str) -> int:
     """Return how many edits still make a misspelling of `word`: 0 below 5 letters, 1 below 8, then 2."""
     return 0 if len(word) < SHORTEST else 1 if len(word) < 8 else 2
+
+
+def edits_of_misspelling(text: str, word: str) -> int | None:
+    """Return how many edits make `text` of `word`; None where they are more than `allowed_edits`."""
+    allowed = allowed_edits(word)
+    # An edit changes the length by one at most, and the set of letters by two: most words are told apart so.
+    if abs(len(text) - len(word)) > allowed or len(set(text) ^ set(word)) > 2 * allowed:
+        return None
+    edits = edit_distance(text, word)
+    return edits if edits <= allowed else None

@@ -1,22 +1,39 @@
-"""A second opinion without a model: the concepts' own words, inflected, disguised or misspelt.
+"""A second opinion without a model: the concepts' own words, inflected, disguised, misspelt or tied to others.
 
-It knows no synonyms, which `ConceptSimilarity` is for; but it reads "kn1fe", "k n i f e" and
-"knfie" where an embedding may not. A word that is common in English is no misspelling: "brine" and
+It knows no synonyms, which `ConceptSimilarity` is for; but it reads "kn1fe", "k n i f e", "knfie" and
+"manwithknife" where an embedding may not. A word that is common in English is no misspelling: "brine" and
 "train" are none of "brain". Harmless phrases excuse the words in them: the knife of "fork and knife".
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, NO_CONCEPTS, Concepts, joined
-from counterpoint.detectors.english import is_english, singulars
-from counterpoint.detectors.spelling import SHORTEST, allowed_edits, edit_distance
+from counterpoint.detectors.english import LONGEST, common_words, fewest_words, is_english, singulars, stems
+from counterpoint.detectors.spelling import SHORTEST, edits_of_misspelling
 from counterpoint.interfaces import Detection
 from counterpoint.normalise import normalise
 from counterpoint.normalise.words import Reading, pauses, read
+
+LETTERS = re.compile(r"[a-z]{3,}")
+"""What digits part in a word: "knifes4"."""
+NO_TIES = frozenset(
+    """
+    alewine antwine beerbohm beerman beermann bloodgood bloodsaw bloodsworth bloodworth braintree brandywine goodwine
+    gunby gunderman gundersen gunderson gundrum gundry gunness gunnell gunyan pillsbury trueblood
+    wineberg winegar winegarden winegardner winehouse wineland wineman youngblood yellowknife
+    bloodberry bloodfin bloodflower bloodleaf bloodroot bloodstone bloodweed bloodwood bloodworm bombus knifefish
+    swordbill swordgrass swordtail guncotton
+    aproach aproached aproaching
+    """.split()
+)
+"""Names of people, places, animals, plants and stuffs, and slips: they hold an unsafe word, and `english` has none."""
+Meaning = tuple[str, float]
+"""A category, and a score as of `Hit`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,9 @@ class WordList:
                 self.phrases.setdefault(tuple(read(normalise(phrase))[0]), category)
         self.harmless = {tuple(read(normalise(phrase))[0]) for phrase in harmless} - self.phrases.keys()
         self.longest = max(map(len, [*self.phrases, *self.harmless]))
+        self.single = {words[0]: category for words, category in self.phrases.items() if len(words) == 1}
+        long = sorted((word for word in self.single if len(word) >= SHORTEST), key=len, reverse=True)
+        self.parts = re.compile(f"(?=({'|'.join(map(re.escape, long))}))") if long else None
 
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
         """Return one verdict a prompt; a score is 1 for the word itself, 0.75..1 misspelt, 0 where none is found."""
@@ -66,40 +86,90 @@ class WordList:
         text = normalise(prompt)
         words, readings = read(text)
         spans = _spans(words, self.longest)
-        stops = pauses(text)  # no phrase goes on over a comma: "in the water, gun in hand"
-        phrases = [span for span in spans if stops.isdisjoint(range(span.start + 1, span.end))]
-        excused = {place for span in phrases if self._is_harmless(span) for place in range(span.start, span.end)}
-        hits = [hit for span in spans if (hit := self._exact(span) or self._misspelt(span))]
-        hits += [hit for reading in readings if (hit := self._exact(reading))]
-        hits = [hit for hit in hits if not excused.issuperset(range(hit.start, hit.end))]
+        excused = self._excused(spans, pauses(text))
+        hits = [hit for hit in self._hits(spans, readings) if not excused.issuperset(range(hit.start, hit.end))]
         scores = dict.fromkeys(self.categories, 0.0)
         for hit in hits:
             scores[hit.category] = max(scores[hit.category], hit.score)
         evidence = dict.fromkeys(" ".join(words[hit.start : hit.end]) for hit in _longest_apart(hits))
         return Detection(is_unsafe=bool(hits), score=max(scores.values()), categories=scores, evidence=tuple(evidence))
 
+    def _excused(self, spans: Sequence[Reading], stops: frozenset[int]) -> set[int]:
+        """Return the places of harmless phrases; none goes on over a comma: "in the water, gun in hand"."""
+        phrases = (span for span in spans if self._is_harmless(span))
+        return {
+            place
+            for span in phrases
+            if stops.isdisjoint(range(span.start + 1, span.end))
+            for place in range(span.start, span.end)
+        }
+
     def _is_harmless(self, span: Reading) -> bool:
         return any(words in self.harmless for words in _singular(span.text))
 
-    def _exact(self, reading: Reading) -> Hit | None:
-        for words in _singular(reading.text):
-            if words in self.phrases:
-                return Hit(reading.start, reading.end, self.phrases[words], 1.0)
+    def _hits(self, spans: Sequence[Reading], readings: Sequence[Reading]) -> Iterator[Hit]:
+        """Find all concepts; each text is judged once, however often it comes."""
+        whole = [reading for reading in readings if reading.end - reading.start in (1, len(reading.text))]
+        meanings = {text: self._exact(text) for text in _texts(readings)}
+        meanings |= {text: self._exact(text) or self._tied(text) for text in _texts(whole)}
+        meanings |= {text: self._exact(text) or self._misspelt(text) or self._tied(text) for text in _texts(spans)}
+        for reading in (*spans, *readings):
+            if meaning := meanings[reading.text]:
+                yield Hit(reading.start, reading.end, *meaning)
+
+    def _exact(self, text: str) -> Meaning | None:
+        return next(((self.phrases[words], 1.0) for words in _singular(text) if words in self.phrases), None)
+
+    def _misspelt(self, text: str) -> Meaning | None:
+        """Find the word that this one, which no dictionary holds, may be meant for."""
+        if len(text) < SHORTEST - 1 or " " in text or is_english(text):
+            return None
+        edits = {word: edits_of_misspelling(text, word) for word in self.single}
+        scores = [(self.single[word], 1 - count / len(word)) for word, count in edits.items() if count is not None]
+        return max(scores, key=lambda meaning: meaning[1], default=None)
+
+    def _tied(self, text: str) -> Meaning | None:
+        """Find a concept in a word that no dictionary holds: "beermug", "manwithknife", "knifes4", "middlefinger"."""
+        if " " in text or is_english(text) or not NO_TIES.isdisjoint(stems(text)):
+            return None
+        for letters in LETTERS.findall(text):
+            if meaning := self._exact(letters) or self._in_one_word(letters):
+                return meaning
         return None
 
-    def _misspelt(self, span: Reading) -> Hit | None:
-        """Find the word that this one, which no dictionary holds, may be meant for."""
-        if len(span.text) < SHORTEST - 1 or " " in span.text or is_english(span.text):
-            return None
-        best: Hit | None = None
-        for (word, *rest), category in self.phrases.items():
-            if rest or abs(len(word) - len(span.text)) > allowed_edits(word):
-                continue
-            edits = edit_distance(span.text, word)
-            score = 1 - edits / len(word)
-            if edits <= allowed_edits(word) and (best is None or score > best.score):
-                best = Hit(span.start, span.end, category, score)
-        return best
+    def _in_one_word(self, letters: str) -> Meaning | None:
+        """Find a concept among the words that letters split into, or, where they do not, a long one as a part.
+
+        English words come first: there is no knife in "penknifes", and no sword in "passwordbox".
+        """
+        words = fewest_words(letters, self._is_single)
+        if len(words) > 1 and len(words[-1]) > 1 and "i" not in words:
+            spans = _spans(words, self.longest)
+            excused = self._excused(spans, frozenset())
+            named = (self._exact(span.text) for span in spans if not excused.issuperset(range(span.start, span.end)))
+            return next(filter(None, named), None)
+        for part in self.parts.finditer(letters) if self.parts and not is_english(letters) else ():
+            if not _is_in_longer(letters, *part.span(1)):
+                return self.single[part[1]], 1.0
+        return None
+
+    def _is_single(self, word: str) -> bool:
+        return any(singular in self.single for singular in singulars(word))
+
+
+def _texts(readings: Iterable[Reading]) -> list[str]:
+    return list(dict.fromkeys(reading.text for reading in readings))
+
+
+def _is_in_longer(letters: str, start: int, end: int) -> bool:
+    """Whether letters[start:end] is part of a longer English word there, and not its plural."""
+    word = letters[start:end]
+    return any(
+        longer in common_words() and word not in stems(longer)
+        for low in range(max(0, end - LONGEST), start + 1)
+        for high in range(end, min(len(letters), low + LONGEST) + 1)
+        if len(longer := letters[low:high]) > len(word)
+    )
 
 
 def _spans(words: Sequence[str], longest: int) -> list[Reading]:
@@ -119,7 +189,10 @@ def _singular(text: str) -> Iterator[tuple[str, ...]]:
 def _longest_apart(hits: Sequence[Hit]) -> list[Hit]:
     """Return hits that do not overlap, in the prompt's order; longer ones go first."""
     chosen: list[Hit] = []
+    taken: set[int] = set()
     for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
-        if all(hit.end <= other.start or other.end <= hit.start for other in chosen):
+        places = range(hit.start, hit.end)
+        if taken.isdisjoint(places):
             chosen.append(hit)
+            taken.update(places)
     return sorted(chosen, key=lambda hit: hit.start)

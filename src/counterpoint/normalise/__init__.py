@@ -1,7 +1,11 @@
-"""One reading of a text, for the gate and for the text encoder alike.
+"""One reading of a text, for the gate: what hides words is undone, and no word is dropped.
 
     >>> normalise("a c\N{CYRILLIC SMALL LETTER A}t with a (kn\\u200bife:1.3)<|endoftext|>")
     'a cat with a (knife)'
+
+The text encoder gets the prompt as it was typed, so the gate has to read at least what the encoder
+reads: no step drops a word, but for names of special tokens, of accents and of plain marks
+("&eacute;", "&quot;"). Safe prompts are made from the normalised text.
 
 Each step is a pure function in a file of its own and does one thing; together they leave plain
 prompts in Latin letters as they are, but for accents. What a person may read besides, such as
@@ -43,7 +47,7 @@ PLAIN = re.compile(r"(?:[A-Za-z0-9 ,.';!?\"]|-(?!-))*")
 
 
 def normalise(text: str) -> str:
-    """Return `text` as it is to be read: by the gate, and by the encoder in place of what was typed.
+    """Return `text` as the gate is to read it; the encoder is given what was typed.
 
     Letter case is kept. `normalise(normalise(text)) == normalise(text)`.
 

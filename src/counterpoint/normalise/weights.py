@@ -1,6 +1,6 @@
 """Prompt weighting syntax of popular front ends: words lose their weights, alternatives all stay.
 
-Diffusers' own pipelines know none of it and would hand the numbers and brackets to the encoder.
+Diffusers' own pipelines know none of it and hand the numbers and brackets to the encoder; no word of it is dropped.
 Front ends that choose one of {a|b} do so before; here every atom stays, so every atom is checked.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from counterpoint.normalise.special_tokens import hyphen_between_letters
+from counterpoint.normalise.special_tokens import drop
 
 NUMBER = r"[-+]?(?:\d{1,4}(?:\.\d{0,6})?|\.\d{1,6})"
 WEIGHT = re.compile(rf"\s?:\s?{NUMBER}\s?(?=[)\]}}])|(?<=\)){NUMBER}(?![\w.])")
@@ -29,8 +29,7 @@ def drop_weights(text: str) -> str:
     """
     for syntax in (ESCAPED, WEIGHT, REPEATED):
         text = syntax.sub("", text)
-    text = _name_choices(text)
-    return BRACKETS.sub(lambda match: hyphen_between_letters(text, match.start(), match.end()), text)
+    return drop(BRACKETS, _name_choices(text))
 
 
 def _name_choices(text: str) -> str:

@@ -1,6 +1,6 @@
 """The words of a normalised text, and what else a person may read in it: "kn1fe", "k n i f e", "kn-ife".
 
-Further readings are for detectors only. The text that the encoder gets keeps its "4k" and "R2-D2".
+Further readings stand beside the words: the normalised text itself keeps its "4k" and "R2-D2".
 """
 
 from __future__ import annotations

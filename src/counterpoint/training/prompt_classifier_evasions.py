@@ -18,6 +18,8 @@ HOMOGLYPHS = {"a": "а", "e": "е", "o": "о", "p": "р", "c": "с", "x": "х", 
 LEET = {"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"}
 SHORTEST = 5
 """Letters of the words that are changed: shorter ones are read from their neighbours anyway."""
+TIED = ("big{}", "red{}", "the{}", "manwith{}", "{}s4")
+"""What a longer word is tied to: encoders read parts of words, so they still see it."""
 
 
 def _in_words(change: Callable[[str, random.Random], str]) -> Evasion:
@@ -77,4 +79,5 @@ READ: Mapping[str, Evasion] = {
     "dotted letters": _in_words(lambda word, rng: ".".join(word)),
     "swapped letters": _one_word(_swap),
     "dropped letters": _one_word(_drop),
+    "joined": _in_words(lambda word, rng: rng.choice(TIED).format(word)),
 }
