@@ -15,7 +15,7 @@ from counterpoint.training.prompt_classifier_sets import Example
 from counterpoint.training.prompt_classifier_targets import UNKNOWN
 
 MOST_ALARMS: dict[Point, dict[str, float]] = {
-    "steer": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.1},
+    "steer": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.14},
     "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03},
 }
 """False alarms that a working point may give on the harmless validation prompts of each group."""

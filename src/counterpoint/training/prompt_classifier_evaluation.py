@@ -41,11 +41,11 @@ from counterpoint.training.prompt_classifier_twins import twins
 NOTES = """\
 The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
 of unsafe and of harmless prompts that it calls unsafe, at the points *steer* and *block*, whose thresholds are fitted
-on validation prompts. These sets were read twice before the shipped version, for earlier ones. After the first time
-the alarms that *steer* may give on validation were raised to 10 % and spaced letters made readable; after the second,
-situations with and without harm and prompts on art were written for training, because the alarms on such prompts were
-many. No prompt of these sets was used for either, nor their scores for any threshold. They were read twice since, for
-two later versions that are not shipped: see "What was tried" in docs/detectors.md. CoPro twins are pairs of CoProV2's
+on validation prompts. These sets were read seven times before, for versions that differ in their training text (see
+"What was tried" in docs/detectors.md), and this shows in three choices: *steer* may give more alarms on the hard
+sources of validation, spaced letters are readable, and situations, prompts on art and pairs about people were written
+for training. No prompt of these sets was used for any of them, nor their scores for a threshold. "People" are plain
+prompts of people by who they are; "plain" names no group. CoPro twins are pairs of CoProV2's
 training file whose neighbourhood of 20 numbers was left out of training; its concepts may still occur in training.
 Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as
 those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
