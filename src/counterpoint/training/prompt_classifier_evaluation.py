@@ -42,11 +42,12 @@ NOTES = """\
 The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
 of unsafe and of harmless prompts that it calls unsafe, at the points *steer* and *block*, whose thresholds are fitted
 on validation prompts. These sets were read seven times before, for versions that differ in their training text (see
-"What was tried" in docs/detectors.md), and this shows in three choices: *steer* may give more alarms on the hard
-sources of validation, spaced letters are readable, and situations, prompts on art and pairs about people were written
-for training. No prompt of these sets was used for any of them, nor their scores for a threshold. "People" are plain
-prompts of people by who they are; "plain" names no group. CoPro twins are pairs of CoProV2's
-training file whose neighbourhood of 20 numbers was left out of training; its concepts may still occur in training.
+"What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on art and
+pairs about people were written for training, and the alarms that *steer* may give on the hard sources of validation
+were raised twice, to 14 % at last, after the recall of I2P was seen to fall below 75 %. No prompt of these sets was
+used for any of that. "People" are plain prompts of people by who they are; "plain" names no group. CoPro twins are
+pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
+occur in training.
 Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as
 those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
 `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
