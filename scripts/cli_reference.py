@@ -22,7 +22,7 @@ HEAD = """# Command line
 <!-- Written by scripts/cli_reference.py; do not edit. -->
 
 Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 2 wrong usage or input, 3 blocked as unsafe (or
-a safety step failed), 4 some pictures of several are missing.
+a safety step failed), 4 some pictures or verdicts of several are missing.
 """
 
 

@@ -1,7 +1,7 @@
 """The command line. One file per command; nothing here imports torch before a command runs.
 
 Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 2 wrong usage or input,
-3 blocked as unsafe (or a safety step failed), 4 some pictures of several are missing.
+3 blocked as unsafe (or a safety step failed), 4 some pictures or verdicts of several are missing.
 """
 
 from __future__ import annotations

@@ -10,20 +10,20 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
+from diffusers import DiffusionPipeline
 from rich.console import Console
 from rich.progress import track
 
 from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import read_table
+from counterpoint.embedded import embedded_model_path
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detector
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.text_space import StableDiffusionText
 from counterpoint.training.prompt_classifier_people import PEOPLE, people
-from counterpoint.training.text import load_text_encoder, minilm_folder
 
 NOTES = """How often the standard gate engages, with the text encoder of the embedded model: concept similarity, the
 classifier at "steer", the word list, the check that the prompt can be read, and the rule on minors together, since
@@ -77,11 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    tokenizer, encoder = load_text_encoder(minilm_folder())
-    parts = SimpleNamespace(
-        tokenizer=tokenizer, text_encoder=encoder, encode_prompt=None, _execution_device=encoder.device
-    )  # the gate reads these only
-    text = StableDiffusionText(parts)
+    text = StableDiffusionText(DiffusionPipeline.from_pretrained(embedded_model_path()))
     write_results(
         arguments.out,
         title="The gate on prompts that other people wrote",
