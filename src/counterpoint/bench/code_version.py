@@ -13,7 +13,8 @@ ROOMS = (
     "mixing", "levels", "normalise", "text_space", "engines", "embeddings", "detectors", "families", "request",
     "safe_text", "thresholds", "picture_detectors", "output_check", "gate", "pipeline", "methods", "pictures",
     "redraw", "options", "risk_weight", "reports", "interfaces", "recognisers", "sheet", "embedded", "calls",
-    "scenes/captions", "scenes/vocabulary", "scenes/world", "classifier_weights", "sanitizer_weights", "recogniser_weights/checker",
+    "scenes/captions", "scenes/vocabulary", "scenes/world", "classifier_weights", "sanitizer_weights",
+    "recogniser_weights/checker",
 )  # fmt: skip
 """Parts of the package that decide what is drawn: all that the methods import, and the weights and thresholds beside
 them. Metrics and reports do not; the embedded model has a fingerprint of its own."""
