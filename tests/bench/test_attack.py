@@ -85,7 +85,7 @@ def test_every_case_names_its_object() -> None:
     objects = [OBJECTS[case.scene.object or ""] for case in cases]
     for hidden, thing in zip(spelled["not named"], objects, strict=True):
         assert hidden is not None and thing.name not in hidden and "a thing" in hidden
-    assert len(spelled) == 3 + 15
+    assert len(spelled) == 3 + 16
 
 
 def test_the_command_writes_figures_with_their_interval(
