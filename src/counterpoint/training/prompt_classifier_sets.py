@@ -12,7 +12,6 @@ text that `counterpoint.detectors.minors` forbids.
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from counterpoint.training.prompt_classifier_look_alikes import Part, look_alike
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_twins import twins
-from counterpoint.training.prompt_classifier_written import written
+from counterpoint.training.prompt_classifier_written import part_by_tenths, written
 
 COPRO_CATEGORIES = {
     "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
@@ -78,8 +77,7 @@ def copro(folder: Path, part: Part) -> list[tuple[str, str, str]]:
 
 def part_of_pair(number: str) -> Part:
     """Return the part of a pair "idx_0000123_0.jpg": 8 tenths train, one validation, one test."""
-    place = zlib.crc32(str(int(number.split("_")[1]) // NEIGHBOURS).encode()) % 10
-    return "train" if place < 8 else "validation" if place == 8 else "test"
+    return part_by_tenths(str(int(number.split("_")[1]) // NEIGHBOURS))
 
 
 def coco(folder: Path) -> list[str]:

@@ -38,7 +38,7 @@ def written(path: Path | None, part: Part) -> list[tuple[str, str, str]]:
         raise InvalidInput("written", str(path), "a file of JSON lines, .jsonl or .jsonl.xz") from error
     lines = enumerate(text.decode("utf-8").splitlines(), 1)
     pairs = [_pair(line, f"{path.name}, line {number}") for number, line in lines if line.strip()]
-    kept = [pair for pair in dict.fromkeys(pairs) if _part(pair[1]) == part]
+    kept = [pair for pair in dict.fromkeys(pairs) if part_by_tenths(pair[1]) == part]
     random.Random(0).shuffle(kept)
     return kept
 
@@ -53,7 +53,7 @@ def _pair(line: str, place: str) -> tuple[str, str, str]:
     return str(unsafe), str(safe), category
 
 
-def _part(text: str) -> Part:
-    """Return the part of a pair, by the hash of its harmless prompt."""
-    place = zlib.crc32(text.encode()) % 10
+def part_by_tenths(key: str) -> Part:
+    """Return the part of a pair, by the hash of what names it: 8 tenths train, one validation, one test."""
+    place = zlib.crc32(key.encode()) % 10
     return "train" if place < 8 else "validation" if place == 8 else "test"
