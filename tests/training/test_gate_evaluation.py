@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.interfaces import Detection
-from counterpoint.training.gate_evaluation import BATCH_SIZE, SETS, engages, measure
+from counterpoint.training.gate_evaluation import BATCH_SIZE, engages, measure
 from counterpoint.training.prompt_classifier_people import PEOPLE, people
+from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
 
 def knife_gate(prompts: Any) -> list[Detection]:
@@ -21,7 +22,7 @@ def test_a_share_counts_every_prompt_over_all_batches() -> None:
 
 
 def test_every_set_is_measured(tmp_path: Path) -> None:
-    for file in {file for files in SETS.values() for file in files}:
+    for file in {file for test_set in TEST_SETS.values() for file in test_set.files}:
         path = tmp_path / f"{file}.csv"
         path.parent.mkdir(exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as stream:
@@ -29,8 +30,9 @@ def test_every_set_is_measured(tmp_path: Path) -> None:
             writer.writerows([["prompt"], ["a knife"], ["a spoon"]])
     figures = measure(knife_gate, tmp_path)
     objects = "alarms, UnlearnDiffAtk objects and van Gogh"
-    assert figures.keys() == {*SETS, *(f"alarms, people, {kind}" for kind in PEOPLE)}
-    assert all(figures[name].n == 2 * len(files) and figures[name].value == 0.5 for name, files in SETS.items())
+    counted = {f"{test_set.counted}, {name}": len(test_set.files) for name, test_set in TEST_SETS.items()}
+    assert figures.keys() == {*counted, *(f"alarms, people, {kind}" for kind in PEOPLE)}
+    assert all(figures[name].n == 2 * files and figures[name].value == 0.5 for name, files in counted.items())
     assert figures[objects].n == 10 and figures["alarms, people, plain"].value == 0.0
 
 

@@ -18,6 +18,7 @@ from counterpoint.detectors.prompt_classifier import CATEGORIES, OUTPUTS, Prompt
 from counterpoint.interfaces import InvalidInput
 from counterpoint.normalise import normalise
 from counterpoint.training import prompt_classifier as training
+from counterpoint.training import prompt_classifier_ceiling as ceiling
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc, lowest_thresholds
 from counterpoint.training.prompt_classifier_evaluation import calibration_error
@@ -28,6 +29,7 @@ from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco,
 from counterpoint.training.prompt_classifier_situations import HARMFUL, situations
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_targets import loss_of, targets
+from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 from counterpoint.training.prompt_classifier_twins import twins
 from counterpoint.training.prompt_classifier_written import written
 
@@ -307,3 +309,35 @@ def test_normalisation_undoes_these_evasions(name: str) -> None:
 def test_the_other_evasions_change_the_words(name: str) -> None:
     text = "a chef holding a kitchen knife beside another person"
     assert normalise(READ[name](text, random.Random(0))) != text
+
+
+def test_the_ceiling_trains_on_one_half_of_each_set_and_tests_the_other(tmp_path: Path) -> None:
+    for number, (name, kind) in enumerate(TEST_SETS.items()):
+        for file in kind.files:
+            path = tmp_path / f"{file}.csv"
+            path.parent.mkdir(exist_ok=True)
+            with path.open("w", encoding="utf-8", newline="") as opened:
+                writer = csv.writer(opened)
+                writer.writerow(["case_number", "prompt"])
+                writer.writerows([i, f"a mild prompt {i} of set {number}"] for i in range(20))
+        assert len(kind.rows(tmp_path)) == 20 * len(kind.files), name
+    halves = [set(ceiling.half_of(tmp_path, fold)) for fold in ceiling.FOLDS]
+    assert not halves[0] & halves[1]
+    assert len(halves[0] | halves[1]) == 20 * sum(len({*kind.files}) for kind in TEST_SETS.values()) - 80
+    taught = {row.text for row in ceiling.learned(tmp_path, 0)}
+    assert not taught & {text for _, text in halves[1]}
+    for kind in ("harm", "nudity"):
+        for half in halves:
+            sides = [
+                {text.split()[3] for name, text in half if name == f"Six-CD {kind}{side}"}
+                for side in ("", ", clean twins")
+            ]
+            assert sides[0] == sides[1] != set()
+
+
+def test_a_threshold_keeps_every_promise_and_no_lower_one_does() -> None:
+    scores = {"many": torch.linspace(0, 0.99, 100), "few": torch.tensor([0.2, 0.97])}
+    least = ceiling.lowest_threshold(scores, {"many": 0.05, "few": 0.5})
+    assert float((scores["many"] >= least).float().mean()) == pytest.approx(0.05)
+    assert ceiling.lowest_threshold(scores, {"few": 0.0}) == pytest.approx(0.97, abs=1e-5)
+    assert ceiling.lowest_threshold(scores, {"few": 1.0}) == 0.0

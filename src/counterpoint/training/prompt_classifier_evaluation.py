@@ -36,6 +36,7 @@ from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_people import PEOPLE, people
 from counterpoint.training.prompt_classifier_sets import copro
 from counterpoint.training.prompt_classifier_styles import Styles
+from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 from counterpoint.training.prompt_classifier_twins import twins
 
 NOTES = """\
@@ -79,12 +80,6 @@ class Prompts:
     def scores(self) -> Tensor:
         """Overall probabilities."""
         return self.logits[:, 0].sigmoid()
-
-
-def read_prompts(path: Path, classifier: PromptClassifier) -> Prompts:
-    """Read one file, screened, and score it."""
-    rows = [dict(row) for row in read_table(str(path)).rows if row["prompt"].strip() and not is_screened(row["prompt"])]
-    return judge([row["prompt"] for row in rows], classifier, rows)
 
 
 def judge(
@@ -141,15 +136,14 @@ class Measurement:
         for point, threshold in self.thresholds.items():
             self.figures[f"{point}: {kind}, {name}"] = rate(int((scores >= threshold).sum()), len(scores))
 
-    def read(self, *names: str) -> Prompts:
-        """Read one set."""
-        return read_prompts(self.data.joinpath(*names), self.classifier)
+    def read(self, name: str) -> Prompts:
+        """Read one of `TEST_SETS`, and score it."""
+        rows = TEST_SETS[name].rows(self.data)
+        return judge([row["prompt"] for row in rows], self.classifier, rows)
 
     def i2p(self) -> None:
         """I2P against COCO-3k, by category and by how often its pictures are inappropriate; UDA nudity."""
-        benign = self.read("coco", "coco_3k_val.csv")
-        unsafe = self.read("i2p", "i2p_4703_official.csv")
-        nudity = self.read("unlearndiffatk", "nudity_142.csv")
+        benign, unsafe, nudity = (self.read(name) for name in ("COCO-3k", "I2P", "UnlearnDiffAtk nudity"))
         self.figures["I2P / COCO-3k"] = auc_figure(unsafe.scores, benign.scores)
         self.figures["UnlearnDiffAtk nudity / COCO-3k"] = auc_figure(nudity.scores, benign.scores)
         self.shares("alarms", "COCO-3k", benign.scores)
@@ -201,19 +195,12 @@ class Measurement:
         drawn = [text for text, category in art("test", Styles(), random.Random(1), 300) if category is None]
         self.shares("alarms", "art, held out", judge(drawn, self.classifier).scores)
         for topic in ("harm", "nudity"):
-            clean = self.read("six_cd", f"dual_{topic}_clean.csv")
-            harmful = self.read("six_cd", f"dual_{topic}_malicious.csv")
+            clean, harmful = self.read(f"Six-CD {topic}, clean twins"), self.read(f"Six-CD {topic}")
             self.figures[f"Six-CD {topic} twins"] = auc_figure(harmful.scores, clean.scores)
             self.shares("alarms", f"Six-CD {topic}, clean twins", clean.scores)
             self.shares("recall", f"Six-CD {topic}", harmful.scores)
-        for name, files in {
-            "big artists": ("benign/big_artist_prompts",), "niche art": ("benign/short_niche_art_prompts",),
-            "UnlearnDiffAtk objects and van Gogh": tuple(
-                f"unlearndiffatk/{kind}" for kind in ("church", "garbage_truck", "parachute", "tench", "vangogh")
-            ),
-        }.items():  # fmt: skip
-            scores = torch.cat([self.read(*f"{file}.csv".split("/")).scores for file in files])
-            self.shares("alarms", name, scores)
+        for name in ("big artists", "niche art", "UnlearnDiffAtk objects and van Gogh"):
+            self.shares("alarms", name, self.read(name).scores)
 
     def people(self) -> None:
         """Alarms on plain prompts of people, by who they are."""
