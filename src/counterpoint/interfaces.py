@@ -74,6 +74,9 @@ class Detection:
     remarks: tuple[str, ...] = ()
     """What a person should know of the verdict, without words of the prompt: why the gate could not read it."""
 
+    engaged_by: tuple[str, ...] = ()
+    """Which of several detectors said `is_unsafe`, by class; empty where none did, or one detector spoke alone."""
+
     @property
     def is_finite(self) -> bool:
         """Whether all scores are numbers; a verdict with NaN is no verdict."""

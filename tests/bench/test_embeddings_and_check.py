@@ -45,7 +45,7 @@ def test_a_given_safe_prompt_is_the_prompts_own() -> None:
     assert twins("a cat with a knife", Detection(is_unsafe=True, score=1.0)).prompt == "a cat with a spoon"
 
 
-@pytest.mark.parametrize("name", ["embeddings", "checked"])
+@pytest.mark.parametrize("name", ["embeddings", "projection", "checked"])
 def test_command_writes_figures(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding_table, "LEACE_PAIRS", 4)
     # The judge may find nothing right in a picture of two steps: "kept" would then have nothing to count.

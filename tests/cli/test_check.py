@@ -35,13 +35,16 @@ def test_json_holds_the_merged_verdicts_and_no_prompt(tiny_model_path: str) -> N
     verdicts = [json.loads(line) for line in result.stdout.splitlines()]
     assert [verdict["unsafe"] for verdict in verdicts] == [False, True, True, True, True]
     for prompt, verdict in zip(PROMPTS, verdicts, strict=True):
-        assert set(verdict) == {"prompt_sha256", "unsafe", "forbidden", "score", "categories", "remarks"}
+        assert set(verdict) == {"prompt_sha256", "unsafe", "forbidden", "score", "categories", "engaged_by", "remarks"}
         assert verdict["forbidden"] == (prompt == "a nude child")
         assert verdict["prompt_sha256"] == hashlib.sha256(prompt.encode()).hexdigest()
         assert verdict["score"] == max(verdict["categories"].values())
         assert {"violence", "unreadable", "minors"} <= set(verdict["categories"])
+        assert bool(verdict["engaged_by"]) == verdict["unsafe"]
         assert prompt not in result.stdout
     names = ["violence", "unreadable", "minors", "unreadable"]
+    by = ["WordList", "Readability", "Minors", "Readability"]
+    assert all(name in verdict["engaged_by"] for name, verdict in zip(by, verdicts[1:], strict=True))
     assert verdicts[2]["remarks"] == ["the language does not seem to be English"] and not verdicts[0]["remarks"]
     assert [verdict["categories"][name] for name, verdict in zip(names, verdicts[1:], strict=True)] == [1.0] * 4
 
@@ -49,6 +52,7 @@ def test_json_holds_the_merged_verdicts_and_no_prompt(tiny_model_path: str) -> N
 def test_people_are_told_why(tiny_model_path: str) -> None:
     told = check(tiny_model_path, *PROMPTS).stdout
     assert "prompt 2: unsafe" in told and "because of: kn1fe" in told
+    assert "  engaged by: " in told and "WordList" in told
     assert "note: the language does not seem to be English" in told
     assert "note: sexual content about minors is never drawn" in told
     assert "note: letters of another script stand in for Latin ones" in told
@@ -133,6 +137,7 @@ def test_a_negative_prompt_is_judged_with_its_prompt(
     verdict = json.loads(check(tiny_model_path, "a dog in a forest", "--negative-prompt", negative, "--json").stdout)
     assert (verdict["unsafe"], verdict["forbidden"]) == (unsafe, forbidden)
     assert ("the negative prompt pushes away what keeps the picture safe" in verdict["remarks"]) == unsafe
+    assert verdict["engaged_by"] == (["NegativePrompt"] if unsafe else [])
 
 
 def test_a_pair_that_is_drawn_at_no_level_is_forbidden(tiny_model_path: str) -> None:

@@ -26,6 +26,10 @@ class Fixed:
         return [self.verdict] * (len(prompts) + self.extra)
 
 
+class Sharp(Fixed):
+    """A detector of another name."""
+
+
 class Broken:
     """Fails at the second prompt only."""
 
@@ -43,6 +47,12 @@ def test_one_that_engages_is_enough(detectors: tuple[Detection, ...]) -> None:
 
 def test_all_that_pass_pass() -> None:
     assert Ensemble(Fixed(MILD), Fixed(MILD))(["a"]) == [MILD]
+
+
+def test_a_verdict_names_the_detectors_that_engaged() -> None:
+    inner = Ensemble(Fixed(MILD), Sharp(HARSH))
+    (verdict,) = Ensemble(Fixed(MILD), inner, Fixed(replace(HARSH, engaged_by=("Outer", "Sharp"))))(["a"])
+    assert verdict.engaged_by == ("Sharp", "Outer")
 
 
 def test_scores_and_evidence_are_merged() -> None:

@@ -84,10 +84,25 @@ def test_projection_removes_the_subspace_and_nothing_else() -> None:
     torch.testing.assert_close(project_off(tokens, basis, mean, 0.0), tokens, atol=0, rtol=0)
 
 
-def test_projection_keeps_padding_and_special_tokens(tiny_pipe: Any) -> None:
+def test_pooled_projection_moves_all_tokens_alike_until_their_mean_has_no_part() -> None:
+    generator = torch.Generator().manual_seed(0)
+    concepts, mean = torch.randn(6, 16, generator=generator), torch.randn(16, generator=generator)
+    tokens = torch.randn(5, 16, generator=generator)
+    basis = concept_basis(concepts, mean, rank=3)
+    safe = project_off(tokens, basis, mean, 1.0, pooled=True)
+    torch.testing.assert_close((safe.mean(0) - mean) @ basis, torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(safe - safe[:1], tokens - tokens[:1], atol=1e-5, rtol=0)
+    assert not torch.allclose(safe, project_off(tokens, basis, mean, 1.0), atol=0.1)
+    alone = project_off(tokens[:1], basis, mean, 1.0)
+    torch.testing.assert_close(project_off(tokens[:1], basis, mean, 1.0, pooled=True), alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_projection_keeps_padding_and_special_tokens(tiny_pipe: Any, pooled: bool) -> None:
     text = StableDiffusionText(tiny_pipe)
     embeds, mask = text.encode(["a chef with a knife"])
-    safe = Projection(text, ["knife", "sword", "dagger"], rank=2)("a chef with a knife", UNSAFE).prompt_embeds
+    projection = Projection(text, ["knife", "sword", "dagger"], rank=2, pooled=pooled)
+    safe = projection("a chef with a knife", UNSAFE).prompt_embeds
     assert safe is not None
     assert torch.equal(safe[~mask], embeds[~mask]) and not torch.equal(safe[mask], embeds[mask])
 

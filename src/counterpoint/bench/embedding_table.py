@@ -6,15 +6,17 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from counterpoint.bench.cases import Case, scenes_cases
 from counterpoint.bench.counting import safety_rates
 from counterpoint.bench.setting import Drawing
 from counterpoint.embeddings.leace import Leace
+from counterpoint.embeddings.projection import Projection
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detection, SafeEmbedding, SafeText
 from counterpoint.levels import Safety
-from counterpoint.methods.dual_latent import EMBEDDINGS
+from counterpoint.methods.dual_latent import CONCEPT_WORDS, EMBEDDINGS
 from counterpoint.metrics.statistics import mean_figure
 from counterpoint.pipeline import SafePipeline
 from counterpoint.results import Figure
@@ -25,6 +27,9 @@ from counterpoint.text_space import StableDiffusionText
 LEACE_PAIRS = 300
 """Training captions, and as many of their twins, that LEACE is fitted to."""
 LEVEL: Safety = "high"
+PROJECTION_RANKS = (4, 16)
+Embedding = Callable[[StableDiffusionText], SafeEmbedding]
+"""Builds a safe embedding for a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Timed:
         return text
 
 
-def embeddings(count: int) -> dict[str, Callable[[StableDiffusionText], SafeEmbedding]]:
+def embeddings(count: int) -> dict[str, Embedding]:
     """Return all safe embeddings by name; LEACE is fitted to training captions here, the sanitizer was trained on such.
 
     Args:
@@ -73,6 +78,17 @@ def embeddings(count: int) -> dict[str, Callable[[StableDiffusionText], SafeEmbe
     }
 
 
+def projections() -> dict[str, Embedding]:
+    """Return projection off the concepts' subspace, per token and pooled, by rank."""
+    ranks = (*PROJECTION_RANKS, len(CONCEPT_WORDS))
+    kinds = {"per token": False, "pooled": True}
+    return {
+        f"{kind}, rank {rank}": partial(Projection, concepts=CONCEPT_WORDS, rank=rank, pooled=pooled)
+        for kind, pooled in kinds.items()
+        for rank in ranks
+    }
+
+
 def _training_twins(count: int) -> tuple[list[str], list[str]]:
     rng = random.Random(0)
     pairs: list[tuple[str, str]] = []
@@ -83,13 +99,13 @@ def _training_twins(count: int) -> tuple[list[str], list[str]]:
     return [unsafe for unsafe, _ in pairs], [safe for _, safe in pairs]
 
 
-def measure(bench: Drawing, cases: Sequence[Case]) -> dict[str, Figure]:
-    """Draw the unsafe cases by every safe embedding at level high."""
+def measure(bench: Drawing, cases: Sequence[Case], measured: Mapping[str, Embedding]) -> dict[str, Figure]:
+    """Draw the unsafe cases by each of some safe embeddings at level high."""
     _, plain = bench.draw(cases, 0.0)
     text = StableDiffusionText(bench.pipe)
     gate = standard_gate(text)  # one for all: it takes seconds to build
     figures: dict[str, Figure] = {}
-    for name, build in embeddings(len(cases)).items():
+    for name, build in measured.items():
         timed = Timed(build(text))
         drawn, readings = bench.draw(cases, LEVEL, safe=SafePipeline(bench.pipe, detector=gate, embedding=timed))
         rates = safety_rates(drawn, plain, readings)

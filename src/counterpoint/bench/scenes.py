@@ -43,6 +43,7 @@ from counterpoint.bench.scenes_notes import (
     ENDS_NOTES,
     JUDGED,
     LOCAL_NOTES,
+    PROJECTION_NOTES,
     SECONDS_NOTES,
 )
 from counterpoint.embedded import GUIDANCE_SCALE, recogniser_path
@@ -212,7 +213,14 @@ def measure_local(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
 
 def measure_embeddings(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
     """Every safe embedding at level high."""
-    return embedding_table.measure(bench, scenes_cases("unsafe", split="test", count=count))
+    unsafe = scenes_cases("unsafe", split="test", count=count)
+    return embedding_table.measure(bench, unsafe, embedding_table.embeddings(count))
+
+
+def measure_projection(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
+    """Projection off the unsafe words' subspace at level high."""
+    unsafe = scenes_cases("unsafe", split="test", count=count)
+    return embedding_table.measure(bench, unsafe, embedding_table.projections())
 
 
 def measure_checked(bench: Bench, count: int, out: Path) -> dict[str, Figure]:
@@ -285,6 +293,12 @@ MEASUREMENTS = {
         title="The safe embeddings",
         about=EMBEDDING_NOTES,
         measure=measure_embeddings,
+        default_count=500,
+    ),
+    "projection": Measurement(
+        title="Projection, per token and pooled",
+        about=PROJECTION_NOTES,
+        measure=measure_projection,
         default_count=500,
     ),
     "checked": Measurement(

@@ -11,6 +11,11 @@ EMBEDDING_NOTES = """Unsafe test prompts at level high, each safe embedding by i
 "Given safe prompt" is the caption of the scene with the object's chosen harmless neighbour. Those that change words say
 "a scene" where the gate names none. LEACE is fitted to training captions and their twins in this run, the sanitizer is
 the shipped one, trained on such. "A prompt" is the time of the embedding alone, without denoising."""
+PROJECTION_NOTES = """Unsafe test prompts at level high, steered to their embeddings off the unsafe words' subspace.
+
+"Per token" takes its own part from each token, "pooled" takes that of the words' mean from all alike. The subspace is
+spanned by the words of the default concepts; the highest rank takes all of it. Rank 16 is what `Projection` takes by
+default."""
 CHECKED_NOTES = """Unsafe test prompts at level medium, without and with the output check.
 
 The check is the checker, a recogniser of another architecture than the judge. What it calls unsafe, and what it doubts

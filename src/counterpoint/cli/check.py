@@ -51,7 +51,8 @@ def check(
     """Say of each prompt whether the gate engages.
 
     All detectors have a say: similarity to unsafe concepts, the prompt classifier, the word list,
-    whether the prompt can be read at all, and the rule on minors. Nothing is drawn. A prompt of any
+    whether the prompt can be read at all, and the rule on minors; "engaged by" names those that said
+    unsafe, each at its own threshold, which no bar shows. Nothing is drawn. A prompt of any
     length is read whole; a remark says where it is longer than this model reads. JSON: one object a
     prompt and line, in order; {"error": ..., "line": n} where number n could not be judged. The exit
     code is 0 whatever the verdicts, 4 where some prompts of several could not be judged.
@@ -224,6 +225,7 @@ def _verdict(checked: Checked, detection: Detection) -> dict[str, Any]:
         "forbidden": checked.is_forbidden,
         "score": detection.score,
         "categories": detection.categories,
+        "engaged_by": list(detection.engaged_by),
         "remarks": list(detection.remarks),
     }
 
@@ -231,6 +233,7 @@ def _verdict(checked: Checked, detection: Detection) -> dict[str, Any]:
 def _bars(number: int, checked: Checked, detection: Detection) -> str:
     because = f"  because of: {', '.join(detection.evidence)}" if detection.evidence else ""
     lines = [f"prompt {number}: {'unsafe' if detection.is_unsafe else 'safe'}  score {detection.score:.2f}{because}"]
+    lines += [f"  engaged by: {', '.join(detection.engaged_by)}"] if detection.engaged_by else []
     lines += ["  forbidden: refused at every level of safety"] if checked.is_forbidden else []
     lines += [f"  note: {remark}" for remark in detection.remarks]
     full, rest = "█·" if "utf" in (sys.stdout.encoding or "").lower() else "#."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from counterpoint.interfaces import Detection, Detector, InvalidInput, SafetyFailure
 
@@ -39,18 +40,20 @@ def merge(verdicts: Sequence[Detection]) -> Detection:
     """Return one verdict for one prompt: unsafe where any is, with the largest score of each category.
 
     Detectors have scores of their own units; those here agree that 1 is the concept itself. So a score
-    says which category is nearest, and `is_unsafe` alone says that a threshold was reached.
+    says which category is nearest; `is_unsafe` alone says that a threshold was reached, `engaged_by` whose.
     """
     categories: dict[str, float] = {}
     for verdict in verdicts:
         for name, score in verdict.categories.items():
             categories[name] = max(score, categories.get(name, score))
+    engaged_by = dict.fromkeys(name for verdict in verdicts for name in verdict.engaged_by)
     return Detection(
         is_unsafe=any(verdict.is_unsafe for verdict in verdicts),
         score=max(verdict.score for verdict in verdicts),
         categories=categories,
         evidence=_join_evidence([verdict.evidence for verdict in verdicts]),
         remarks=tuple(dict.fromkeys(remark for verdict in verdicts for remark in verdict.remarks)),
+        engaged_by=tuple(engaged_by),
     )
 
 
@@ -78,4 +81,7 @@ def _ask(detector: Detector, prompts: Sequence[str]) -> list[Detection]:
     for verdict in verdicts:
         if not verdict.is_finite:
             raise SafetyFailure(f"the detector {name} gave a score that is not finite")
-    return verdicts
+    return [
+        replace(verdict, engaged_by=(name,)) if verdict.is_unsafe and not verdict.engaged_by else verdict
+        for verdict in verdicts
+    ]

@@ -45,6 +45,7 @@ UNDOING = Detection(
     score=1.0,
     categories={CATEGORY: 1.0},
     remarks=("the negative prompt pushes away what keeps the picture safe",),
+    engaged_by=("NegativePrompt",),
 )
 """The verdict on a negative prompt that holds a safeguard."""
 
@@ -86,7 +87,11 @@ def _judge(verdict: Detection, negative_prompt: str | None) -> Detection:
     if not negative_prompt or not undoes_safety(negative_prompt):
         return verdict
     if verdict.is_unsafe:  # by its own words: these decide what the safe stream is told
-        return replace(verdict, remarks=(*verdict.remarks, *UNDOING.remarks))
+        return replace(
+            verdict,
+            remarks=(*verdict.remarks, *UNDOING.remarks),
+            engaged_by=(*verdict.engaged_by, *UNDOING.engaged_by),
+        )
     return merge((verdict, UNDOING))
 
 

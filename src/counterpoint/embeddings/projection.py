@@ -1,8 +1,10 @@
-"""The prompt's own embedding with the unsafe concepts' subspace taken out, token by token.
+"""The prompt's own embedding with its part in the unsafe concepts' subspace taken out.
 
-    s_l = c_l - strength * V V^T (c_l - m)        for each token l that carries the prompt's words
+    s_l = c_l - strength * V V^T (c_l - m)        per token: each loses its own part
+    s_l = c_l - strength * V V^T (p - m)          pooled: all lose that of their mean p, and keep their differences
 
-V (D, r) is an orthonormal basis of the concepts' centred embeddings, m their benign mean.
+for each token l that carries the prompt's words. V (D, r) is an orthonormal basis of the concepts' centred embeddings,
+m their benign mean.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ def concept_basis(embeds: Tensor, mean: Tensor, rank: int) -> Tensor:
     return basis
 
 
-def project_off(embeds: Tensor, basis: Tensor, mean: Tensor, strength: float) -> Tensor:
-    """Take the part in the subspace out: c - strength * V V^T (c - m), (L, D); strength 0 = identity."""
-    centred = (embeds - mean).float()
-    return embeds - strength * ((centred @ basis) @ basis.T).to(embeds)
+def project_off(embeds: Tensor, basis: Tensor, mean: Tensor, strength: float, *, pooled: bool = False) -> Tensor:
+    """Take the part in the subspace out, (L, D) -> (L, D); strength 0 = identity.
+
+    c - strength * V V^T (x - m), where x is c itself, or the mean of all L where it is pooled.
+    """
+    points = embeds.mean(0, keepdim=True) if pooled else embeds
+    return embeds - strength * (((points - mean).float() @ basis) @ basis.T).to(embeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +50,26 @@ class Projection:
         concepts: Unsafe words.
         rank: Dimensions to remove, 1 .. number of concepts.
         strength: 0 = no change, 1 = the whole part in the subspace is removed.
+        pooled: True takes the part of the words' mean from every token; False takes from each its own.
 
     Raises:
         InvalidInput: `rank` or `strength` lies outside its range.
     """
 
-    def __init__(self, text: TextSpace, concepts: Sequence[str], *, rank: int = 16, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        text: TextSpace,
+        concepts: Sequence[str],
+        *,
+        rank: int = 16,
+        strength: float = 1.0,
+        pooled: bool = False,
+    ) -> None:
         if not 1 <= rank <= len(concepts):
             raise InvalidInput("rank", rank, f"1..{len(concepts)}, the number of concepts")
         if not 0.0 <= strength <= 1.0:
             raise InvalidInput("strength", strength, "0..1")
-        self.text, self.strength = text, strength
+        self.text, self.strength, self.pooled = text, strength, pooled
         mean = self._mean_tokens(NEUTRAL).mean(0)
         self._subspace = _Subspace(basis=concept_basis(self._mean_tokens(concepts), mean, rank), mean=mean)
 
@@ -66,6 +80,9 @@ class Projection:
 
     def __call__(self, prompt: str, detection: Detection) -> SafeText:
         """Return the projected token embeddings, (1, L, D); padding and special tokens are kept."""
-        embeds, mask = self.text.encode([prompt])
-        safe = project_off(embeds[0], self._subspace.basis, self._subspace.mean, self.strength)
-        return SafeText(prompt_embeds=torch.where(mask[0][:, None], safe, embeds[0])[None])
+        (embeds,), (words,) = self.text.encode([prompt])  # (L, D), (L,)
+        safe = embeds.clone()
+        safe[words] = project_off(
+            embeds[words], self._subspace.basis, self._subspace.mean, self.strength, pooled=self.pooled
+        )
+        return SafeText(prompt_embeds=safe[None])

@@ -48,13 +48,15 @@ from counterpoint.risk_weight import RiskWeight
 from counterpoint.safe_text import standard_embedding
 from counterpoint.text_space import StableDiffusionText
 
+CONCEPT_WORDS = [word for words in DEFAULT_CONCEPTS.values() for word in words]
 EMBEDDINGS: dict[str, Callable[[StableDiffusionText], SafeEmbedding]] = {
     "standard": lambda text: standard_embedding(),
     "word_removal": lambda text: Auto(otherwise=[WordRemoval(), Neutral()]),
     "word_replacement": lambda text: Auto(otherwise=[WordReplacement(), Neutral()]),
     "neutral": lambda text: Neutral(),
     "safety_context": lambda text: SafetyContext(),
-    "projection": lambda text: Projection(text, [word for words in DEFAULT_CONCEPTS.values() for word in words]),
+    "projection": lambda text: Projection(text, CONCEPT_WORDS),
+    "pooled_projection": lambda text: Projection(text, CONCEPT_WORDS, pooled=True),
     "sanitizer": lambda text: Sanitizer(text, sanitizer_path()),
 }
 """Safe embeddings that need nothing but the pipeline; the sanitizer is for the embedded model alone. Those that change
