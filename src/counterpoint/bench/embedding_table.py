@@ -27,7 +27,7 @@ from counterpoint.text_space import StableDiffusionText
 LEACE_PAIRS = 300
 """Training captions, and as many of their twins, that LEACE is fitted to."""
 LEVEL: Safety = "high"
-PROJECTION_RANKS = (4, 16)
+PROJECTION_RANKS = (16, len(CONCEPT_WORDS))
 Embedding = Callable[[StableDiffusionText], SafeEmbedding]
 """Builds a safe embedding for a pipeline."""
 
@@ -80,12 +80,11 @@ def embeddings(count: int) -> dict[str, Embedding]:
 
 def projections() -> dict[str, Embedding]:
     """Return projection off the concepts' subspace, per token and pooled, by rank."""
-    ranks = (*PROJECTION_RANKS, len(CONCEPT_WORDS))
     kinds = {"per token": False, "pooled": True}
     return {
         f"{kind}, rank {rank}": partial(Projection, concepts=CONCEPT_WORDS, rank=rank, pooled=pooled)
         for kind, pooled in kinds.items()
-        for rank in ranks
+        for rank in PROJECTION_RANKS
     }
 
 
