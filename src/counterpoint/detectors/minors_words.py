@@ -7,11 +7,7 @@ one of these words along, or is caught by the gate. Latin letters carry no accen
 
 from __future__ import annotations
 
-
-def alternatives(*patterns: str) -> str:
-    """Return one regular expression for the patterns of these lists."""
-    return "|".join(" ".join(patterns).split()).replace("_", " ").replace("~", " ?")
-
+from counterpoint.detectors.patterns import alternatives
 
 TENS = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
 NOT_A_REST = "".join(

@@ -6,15 +6,16 @@ its last layers; and the letters, by hashed words and parts of words.
     logit_k = a_k meaning_k + b_k letters_k + c_k          probability_k = 1 / (1 + exp(-logit_k))
     meaning_k = sum_t softmax_t(q_k . h_t) (v_k . h_t)     over all tokens t of a window
 
-A long prompt is read whole, in windows that overlap; so is what a person may read in it besides
-("kn1fe", "k n i f e"). The largest probability counts. a, b and c are fitted on validation prompts, so
-that the probabilities are calibrated there. Training: docs/detectors.md.
+Words that say only who people are are not read: see `groups`. A long prompt is read whole, in windows that
+overlap; so is what a person may read in it besides ("kn1fe", "k n i f e"). The largest probability counts.
+a, b and c are fitted on validation prompts, so that the probabilities are calibrated there. Training:
+docs/detectors.md.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from counterpoint.detectors.bert import Bert
+from counterpoint.detectors.groups import STAND_INS, without_groups
 from counterpoint.detectors.letters import WORD, letters_logits
 from counterpoint.detectors.other_reading import other_reading
 from counterpoint.embedded import embedded_model_path
@@ -201,12 +203,13 @@ class PromptClassifier:
                 verdicts.append(Detection(is_unsafe=True, score=1.0))
                 continue
             is_unsafe = row[0] >= self.threshold
+            invented = STAND_INS - {word[0].casefold() for word in WORD.finditer(text)}
             verdicts.append(
                 Detection(
                     is_unsafe=is_unsafe,
                     score=row[0],
                     categories=dict(zip(CATEGORIES, row[1:], strict=True)),
-                    evidence=self._evidence(judged) if is_unsafe else (),
+                    evidence=self._evidence(judged, invented) if is_unsafe else (),
                 )
             )
         return verdicts
@@ -216,7 +219,7 @@ class PromptClassifier:
         """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
         if not texts:
             return torch.empty(0, len(OUTPUTS)), []
-        readings = [unbracketed(text) for text in texts]
+        readings = [without_groups(unbracketed(text)) for text in texts]
         both = [
             (i, reading)
             for i, text in enumerate(readings)
@@ -247,8 +250,11 @@ class PromptClassifier:
         overall = [row[: len(window.ids)] for row, window in zip(parts[..., 0], rows, strict=True)]
         return parts.sum(1), overall
 
-    def _evidence(self, judged: Judged) -> tuple[str, ...]:
-        """Return the words that add most to the overall logit, in their order: by their tokens and their letters."""
+    def _evidence(self, judged: Judged, invented: Set[str]) -> tuple[str, ...]:
+        """Return the words that add most to the overall logit, in their order: by their tokens and their letters.
+
+        None is one that was `invented`: it stands for a group and cannot be taken out of the prompt.
+        """
         window, parts = judged.window, judged.parts.tolist()
         shares: dict[str, float] = {}
         for word in WORD.finditer(window.text):
@@ -257,7 +263,8 @@ class PromptClassifier:
             share = float(self.join["meaning"][0]) * sum(inside) + float(self.join["letters"][0] * own)
             shares[word[0].casefold()] = max(share, shares.get(word[0].casefold(), share))
         least = max(shares.values(), default=0.0) / 3
-        chosen = sorted((w for w, s in shares.items() if s > 0 and s >= least), key=lambda w: -shares[w])
+        telling = [word for word, share in shares.items() if share > 0 and share >= least and word not in invented]
+        chosen = sorted(telling, key=lambda word: -shares[word])
         return tuple(word for word in shares if word in chosen[:MOST_EVIDENCE])
 
 
