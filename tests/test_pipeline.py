@@ -272,3 +272,11 @@ def test_what_is_drawn_at_no_level_reaches_no_model(
     with pytest.raises(ForbiddenPrompt) as refused:
         safe(prompts, safety=safety, num_inference_steps=2, **call)
     assert "child" not in str(refused.value)
+
+
+def test_what_belongs_to_the_pipeline_is_found_there(tiny_pipe: Any) -> None:
+    safe = SafePipeline(tiny_pipe, detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    with pytest.raises(
+        AttributeError, match="no 'enable_model_cpu_offload'; the diffusers pipeline is its attribute `pipe`"
+    ):
+        safe.enable_model_cpu_offload()

@@ -166,6 +166,9 @@ class SafePipeline:
             return (*(getattr(output, part.name) for part in fields(output)), output.safety)
         return output
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"SafePipeline has no {name!r}; the diffusers pipeline is its attribute `pipe`")
+
     def _read(
         self, prompt: str | Sequence[str], safety: Safety | None, safe_prompt: str | None, call: dict[str, Any]
     ) -> Request:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -21,6 +22,11 @@ from counterpoint.families import Family
 from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput
 from counterpoint.mixing import MixingSchedule
 from counterpoint.text_space import EncoderText
+
+SCALE = re.compile(r"(^|_)(guidance|cfg|pag|adaptive)_(re)?scale(_\d)?$")
+"""Arguments that say how strongly guidance counts, of any pipeline."""
+SECOND_SCALE = "guidance_scale_2"
+"""Of the second denoiser of Wan 2.2, which pushes from the negative prompt to the prompt even below 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +150,24 @@ def check_call(pipe: Any, family: Family, call: dict[str, Any]) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise InvalidInput(name, value, "a whole number from 1")
-    scale = call.get("guidance_scale", 1.0)
-    if scale is None and inspect.signature(type(pipe).__call__).parameters["guidance_scale"].default is None:
-        scale = 1.0  # the pipeline's own default
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0:
-        raise InvalidInput("guidance_scale", scale, "a finite number from 0; 1 = off")
+    _check_scales(pipe, call)
     callback = call.get("callback_on_step_end")
     if callback is not None and not callable(callback):
         raise InvalidInput("callback_on_step_end", callback, "None or a function (pipe, step, timestep, kwargs)")
+
+
+def _check_scales(pipe: Any, call: dict[str, Any]) -> None:
+    """Refuse scales of guidance that turn it round, so that the negative prompt would be drawn.
+
+    Below 1 the first one is no guidance at all in diffusers; a second denoiser's is not looked at in this way.
+    """
+    parameters = inspect.signature(type(pipe).__call__).parameters
+    for name in filter(SCALE.search, call):
+        value, least = call[name], 1 if name == SECOND_SCALE else 0
+        if value is None and parameters[name].default is None:
+            continue  # the pipeline's own default
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < least:
+            raise InvalidInput(name, value, f"a finite number from {least}")
 
 
 def _names_its_steps(call: dict[str, Any]) -> bool:

@@ -46,6 +46,7 @@ class EncoderText:
         self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
         self.encoder = encoder
         self._device = device
+        self._has_head = False  # found out at the first reading, so that no later one is done twice
         self.reader = getattr(reader, "tokenizer", reader) or self.tokenizer
         own = int(self.reader.model_max_length)
         self.max_tokens = own if max_tokens is None else min(max_tokens, own)
@@ -99,12 +100,12 @@ class EncoderText:
         return torch.cat(parts)
 
     def _hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
-        if getattr(output, "last_hidden_state", None) is None:  # a language model with a head
-            output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
-            last: Tensor = output.hidden_states[-1]
-            return last
-        hidden: Tensor = output.last_hidden_state
+        asked = {"output_hidden_states": True} if self._has_head else {}
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **asked)
+        if getattr(output, "last_hidden_state", None) is None and not self._has_head:  # a language model
+            self._has_head = True
+            return self._hidden(input_ids, attention_mask)
+        hidden: Tensor = output.hidden_states[-1] if self._has_head else output.last_hidden_state
         return hidden
 
     def _tokenize(self, texts: Sequence[str], padding: str) -> Any:

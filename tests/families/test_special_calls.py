@@ -103,6 +103,40 @@ def test_two_denoisers_for_early_and_late_steps(build: Build, name: str) -> None
     assert len(set(calls)) == 2
 
 
+SCALES = {
+    "WanPipeline": ("guidance_scale", "guidance_scale_2"), "FluxPipeline": ("guidance_scale", "true_cfg_scale"),
+    "StableDiffusionPAGPipeline": ("guidance_scale", "pag_scale", "pag_adaptive_scale", "guidance_rescale"),
+    "StableDiffusion3Pipeline": ("guidance_scale", "skip_layer_guidance_scale"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "scale"), [(name, scale) for name, scales in SCALES.items() for scale in scales])
+@pytest.mark.parametrize("value", [-5.0, float("nan"), float("inf"), "7", True])
+def test_guidance_cannot_be_turned_round(build: Build, name: str, scale: str, value: Any) -> None:
+    """What guidance pushes from would be drawn, and the gate has read it as what is not wanted."""
+    safe = SafePipeline(build(name), detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    with pytest.raises(InvalidInput, match=f"{scale}: "):
+        safe(BENIGN, negative_prompt=UNSAFE, **settings(**{scale: value}))
+
+
+def test_a_second_denoiser_cannot_draw_the_negative_prompt(build: Build) -> None:
+    safe = SafePipeline(build("WanPipeline"), detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    with pytest.raises(InvalidInput, match=r"guidance_scale_2: got 0\.5; allowed: a finite number from 1"):
+        safe(BENIGN, negative_prompt=UNSAFE, **settings(guidance_scale=5.0, guidance_scale_2=0.5))
+
+
+@pytest.mark.parametrize("name", ["QwenImagePipeline", "Flux2Pipeline", "FluxPipeline"])
+def test_the_gate_reads_each_text_once(build: Build, name: str) -> None:
+    pipe = build(name)
+    safe = SafePipeline(pipe, detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    safe.text.pooled(["a cat"])
+    calls: list[int] = []
+    handle = safe.text.encoder.register_forward_pre_hook(lambda module, args: calls.append(1))
+    safe.text.pooled(["a dog", "a cat"])
+    handle.remove()
+    assert calls == [1]
+
+
 @also("no T5", "StableDiffusion3Pipeline")
 def test_without_t5_a_prompt_of_sd3_is_as_long_as_clip_reads(build: Build, name: str) -> None:
     pipe = build(name)

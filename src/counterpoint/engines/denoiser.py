@@ -49,9 +49,12 @@ def splits_its_batch(module: Module) -> bool:
 
 
 def uncompiled(module: Module) -> Module:
-    """Return the network itself where `torch.compile` has wrapped it."""
-    inner: Module = getattr(module, "_orig_mod", module)
-    return inner
+    """Return the network itself where `torch.compile`, or a wrapper that spreads it over devices, stands around it."""
+    for name in ("_orig_mod", "module"):
+        inner = getattr(module, name, None)
+        if isinstance(inner, Module):
+            return uncompiled(inner)
+    return module
 
 
 def arguments_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -64,9 +67,22 @@ def _names(forward: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(forward).parameters)[1:]
 
 
+def sample_of(arguments: dict[str, Any]) -> Any:
+    """Return the noisy latents of a denoiser's call: (B, ...), or a list of B.
+
+    Raises:
+        InvalidInput: No argument is named as diffusers denoisers name them.
+    """
+    for name in SAMPLE:
+        if name in arguments:
+            return arguments[name]
+    allowed = f"a denoiser whose forward names its latents, one of {', '.join(SAMPLE)}; take it out of its wrapper"
+    raise InvalidInput("pipe", f"a denoiser called with {', '.join(arguments) or 'nothing'}", allowed)
+
+
 def num_rows(arguments: dict[str, Any]) -> int:
-    """Return the rows of a denoiser's call: (B, ...) latents, or a list of B latents."""
-    return next(len(arguments[name]) for name in SAMPLE if name in arguments)
+    """Return the rows of a denoiser's call, B."""
+    return len(sample_of(arguments))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import Module
 
@@ -48,6 +49,7 @@ from counterpoint.engines.denoiser import (
 )
 from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
+from counterpoint.engines.patched import check_forwards
 from counterpoint.engines.planning import Plan, beside, in_place
 from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
@@ -98,6 +100,8 @@ class MixedPredictions:
         self._conditioning: dict[Module, Conditioning] = {}
         self._splits: dict[Module, bool] = {}  # see `splits_its_batch`
         self._mixed: set[int] = set()  # pictures mixed in the present step
+        self._compared: set[int] = set()  # pictures whose two predictions stood side by side
+        self._heard: set[int] = set()  # those in which they differed at some step
         self._todo: tuple[tuple[Module, int], Plan] | None = None
         """What the hook after a denoiser's call mixes, and the number of that call among those of the step."""
         self._calls_to_mix = 0  # of the present step, so far
@@ -260,8 +264,16 @@ class MixedPredictions:
         return self._run_apart(module, arguments)
 
     def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
+        self._compare(original, safe, images)
         strengths = None if self.strengths is None else [self.strengths[image] for image in images]
         return mix(original, safe, self.weight, combined_map(original, safe, self.local, strengths))
+
+    def _compare(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> None:
+        """Note whether the denoiser has heard the safe prompts: a cache may serve their rows the prompt's answer."""
+        self._compared.update(images)
+        for image, a, b in zip(images, original, safe, strict=True):
+            if image not in self._heard and not torch.equal(a, b):
+                self._heard.add(image)
 
     def _run_apart(self, module: Any, arguments: dict[str, Any]) -> Any:
         self._runs_safe_rows = True
@@ -289,10 +301,14 @@ class MixedPredictions:
         self.weights.append(weight)
 
     def check_complete(self) -> None:
-        """Raise SafetyFailure unless every step of the schedule was taken and some were mixed."""
+        """Raise SafetyFailure unless every step was taken, some were mixed, and the safe prompts were heard."""
         if len(self.weights) != self.num_steps or not any(self.weights):
             raise SafetyFailure(
                 f"the streams were mixed in {len(self.weights)} of {self.num_steps} steps; nothing is returned"
+            )
+        if deaf := self._compared - self._heard:
+            raise SafetyFailure(
+                f"the denoiser answered the safe prompt of picture {min(deaf)} as its prompt; nothing is returned"
             )
 
 
@@ -333,11 +349,12 @@ def run(
         The pipeline's own output, M pictures, and what it took.
 
     Raises:
-        InvalidInput: A cache on the denoiser does not go together with two streams, packed latents are to be
-            smoothed, or a negative prompt cannot be told from its prompt.
+        InvalidInput: A cache or another `forward` on the denoiser does not go together with two streams, packed latents
+            are to be smoothed, or a negative prompt cannot be told from its prompt.
         SafetyFailure: A step that should have been mixed was not, or a prediction is not finite.
     """
     check_caches(pipe)
+    check_forwards(pipe)
     with one_call_at_a_time(pipe):
         safe = record_conditioning(pipe, fresh({**call, **safe_call}))
         streams = MixedPredictions(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterpoint.engines.conditioning import Conditioning, Match
-from counterpoint.engines.denoiser import SAMPLE, num_rows
+from counterpoint.engines.denoiser import num_rows, sample_of
 
 JOINED_ROWS = 8
 """Rows up to which a call takes the safe rows along: beyond, that saves no time, and it costs memory."""
@@ -48,8 +48,7 @@ def in_place(conditioning: Conditioning, arguments: dict[str, Any], found: list[
 
 def _size(arguments: dict[str, Any], rows: int) -> int:
     """Return how many numbers the latents of so many rows hold."""
-    sample = next(arguments[name] for name in SAMPLE if name in arguments)
-    return rows * int(sample[0].numel())
+    return rows * int(sample_of(arguments)[0].numel())
 
 
 def beside(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def record_conditioning(pipe: Any, call: dict[str, Any]) -> Recording:
         for g in generators:
             if isinstance(g, Generator):
                 undo.callback(g.set_state, g.get_state())
-        undo.enter_context(torch.random.fork_rng())
+        undo.enter_context(_forked_noise(pipe._execution_device))
         undo.enter_context(_quiet(pipe))
         for hook, modules in ((leave, denoisers(pipe)), (note, companions(pipe))):
             for module in modules:
@@ -77,6 +77,14 @@ def out_of_graph(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Keep a hook out of the graph of a compiled network: it decides by values."""
     disable: Callable[[Callable[..., Any]], Callable[..., Any]] = torch.compiler.disable
     return disable(hook)
+
+
+def _forked_noise(device: torch.device) -> AbstractContextManager[None]:
+    """Put the global generators back after the block: the CPU's and that of the pipeline's device, no other."""
+    if device.type == "cpu":
+        return torch.random.fork_rng(devices=[])
+    index = torch.get_device_module(device).current_device() if device.index is None else device.index
+    return torch.random.fork_rng(devices=[index], device_type=device.type)
 
 
 @contextmanager
