@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,21 @@ from typer.testing import CliRunner
 from counterpoint.bench import speed, speed_ways
 from counterpoint.bench.peak_memory import PeakMemory
 from counterpoint.bench.sd15_random import build_sd15_random, told_by_word
-from counterpoint.bench.speed_ways import HARMLESS, UNSAFE, ways_of
+from counterpoint.bench.speed_ways import PLACES, SUBJECTS, THINGS, harmless, unsafe, ways_of
 from counterpoint.cli import app
+from counterpoint.embedded import embedded_model_path
+from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.metrics.statistics import ranks_outside
+from counterpoint.text_space import StableDiffusionText
 
 
 def gate(prompts: Any) -> list[Detection]:
     return [Detection(is_unsafe="knife" in p, score=1.0, evidence=("knife",) if "knife" in p else ()) for p in prompts]
+
+
+def shared_gate() -> Any:
+    return standard_gate(StableDiffusionText(_load(embedded_model_path())))
 
 
 def test_rows_are_those_of_the_schedule(tiny_pipe: Any) -> None:
@@ -40,13 +49,27 @@ def test_a_ratio_is_of_calls_of_the_same_round() -> None:
     figure = speed.ratio([1.2, 12.0, 1.2], [1.0, 10.0, 1.0])
     assert (figure.value, figure.low, figure.high) == pytest.approx((1.2, 1.2, 1.2))
     spread = speed.ratio([1.0, 1.1, 1.2, 1.3, 5.0], [1.0] * 5)
-    assert spread.value == pytest.approx(1.2) and spread.low < 1.2 < spread.high and spread.n == 5
+    assert (spread.value, spread.low, spread.high, spread.n) == pytest.approx((1.2, 1.0, 5.0, 5))
+
+
+@pytest.mark.parametrize(("n", "outside"), [(1, 0), (5, 0), (8, 0), (9, 1), (12, 2), (24, 6), (100, 39)])
+def test_a_medians_interval_holds_it_in_95_of_100(n: int, outside: int) -> None:
+    assert ranks_outside(n) == outside
+    misses = [2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n for k in (outside, outside + 1)]
+    assert misses[1] > 0.05 and (misses[0] <= 0.05 or outside == 0)
+
+
+def test_every_round_has_words_of_its_own() -> None:
+    assert len(SUBJECTS) == len(THINGS) == len(PLACES) == len({*SUBJECTS, *THINGS, *PLACES}) / 3 == 24
+    gate = shared_gate()
+    verdicts = [gate([make(number) for number in range(24)]) for make in (unsafe, harmless)]
+    assert [{verdict.is_unsafe for verdict in some} for some in verdicts] == [{True}, {False}]
 
 
 def test_a_gate_that_says_another_thing_stops_the_measurement(tiny_pipe: Any) -> None:
     ways, _ = ways_of(tiny_pipe, steps=1, detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
     with pytest.raises(SafetyFailure, match="steered"):
-        next(way for way in ways if way.name == "engaged, medium, fused").draw(1)
+        next(way for way in ways if way.name == "engaged, medium, fused").draw(1, 0)
 
 
 def test_a_page_with_all_that_was_asked(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,4 +161,4 @@ def test_peak_memory_is_that_of_the_call() -> None:
 def test_the_model_of_real_size_is_of_real_size() -> None:
     pipe = build_sd15_random()
     assert sum(weight.numel() for weight in pipe.unet.parameters()) == 859_520_964
-    assert [verdict.is_unsafe for verdict in told_by_word(pipe)([UNSAFE, HARMLESS])] == [True, False]
+    assert [verdict.is_unsafe for verdict in told_by_word(pipe)([unsafe(0), harmless(0)])] == [True, False]

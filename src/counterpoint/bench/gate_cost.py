@@ -10,8 +10,6 @@ for both, and the gate finds the caches as a picture leaves them.
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +29,7 @@ from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.embedded import GUIDANCE_SCALE, embedded_model_path
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detection, Detector
-from counterpoint.metrics.statistics import mean_figure
+from counterpoint.metrics.statistics import mean_figure, median_figure
 from counterpoint.results import Figure, write_results
 from counterpoint.text_space import StableDiffusionText
 
@@ -45,7 +43,7 @@ CLOCKS: tuple[tuple[str, Callable[[Taken], float]], ...] = (
 NOTES = """The standard gate of the embedded model, asked about one prompt a call, and the plain picture that it stands
 before. Scenes are captions of the scenes world's test split, unsafe and harmless in turn; captions are those of the
 file that the command names. No prompt comes twice, but words do, of which the gate remembers some. A median has the
-interval of its order statistics, a mean and a ratio that of a bootstrap; a ratio is the median over the rounds. CPU
+interval of its order statistics, a mean that of a bootstrap; a ratio is the median over the rounds. CPU
 time leaves out the time in which other programs had the processor, and sums up over threads. "All prompts in one call"
 is what a batch tool reaches, in prompts a second."""
 
@@ -79,14 +77,6 @@ class TimedGate:
     def parts(self) -> dict[str, list[Taken]]:
         """What each call took: the whole, then each member by its class."""
         return {WHOLE: self.whole.taken, **{type(m.detector).__name__: m.taken for m in self.members}}
-
-
-def median_figure(values: Sequence[float], unit: str) -> Figure:
-    """Return the median with the 95 % interval of its order statistics; not empty."""
-    ordered, middle = sorted(values), (len(values) - 1) / 2
-    reach = 0.98 * math.sqrt(len(values))  # 1.96 standard deviations of a rank
-    low, high = max(0, math.floor(middle - reach)), min(len(values) - 1, math.ceil(middle + reach))
-    return Figure(value=statistics.median(values), low=ordered[low], high=ordered[high], n=len(values), unit=unit)
 
 
 def measure(pipe: Any, prompts: Mapping[str, Sequence[str]], *, steps: int) -> dict[str, Figure]:

@@ -30,21 +30,20 @@ from counterpoint.bench.sd15_random import told_by_word, wrapped_model
 from counterpoint.bench.speed_ways import Draw, Way, ways_of
 from counterpoint.engines.denoiser import arguments_of, denoisers, num_rows
 from counterpoint.interfaces import InvalidInput
+from counterpoint.metrics.statistics import median_figure
 from counterpoint.results import Figure, write_results
 
 MODELS = ("embedded", "sd15-random")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-RESAMPLES = 2000
 PLAIN = "plain"
 MEMORY_WAYS = ("harmless", "medium, fused", "max, fused", "medium, reference", "SLD", "open_nsfw")
 MEMORY_STEPS = 2  # the peak of a call does not depend on their number
 NOTES = """Every row is one way to draw one picture, as a multiple of what the plain pipeline takes for it. A time ratio
-is the median over the rounds, with the bootstrap interval of the median; both calls of a ratio ran in the same round.
+is the median over the rounds, with the interval of a median by ranks; both calls of a ratio ran in the same round.
 "CPU seconds" leave out the time in which other programs had the processor: on a busy machine they are the fairer
 figure. Rows are counted, not measured, and hold on every machine. "Engaged" is a prompt that the gate finds unsafe,
 drawn at a named level by an engine; "harmless" is one that it does not. The gate and the choice of a safe prompt are
-part of our times; each way has one prompt, of whose words the gate's similarity remembers what it has read. What the
-gate takes for prompts that it has not seen: gate-cost.md."""
+part of our times, and the prompt of each round is new to the gate, which remembers what it has read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +54,11 @@ class Taken:
     cpu_seconds: float
 
 
-def take_time(draw: Draw) -> Taken:
-    """Draw one picture and time it; on an accelerator until the last kernel has ended."""
+def take_time(draw: Draw, number: int) -> Taken:
+    """Draw one picture of a round's prompt and time it; on an accelerator until the last kernel has ended."""
     _synchronise()
     wall, cpu = time.perf_counter(), time.process_time()
-    draw(1)
+    draw(1, number)
     _synchronise()
     return Taken(seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
 
@@ -77,20 +76,16 @@ def count_rows(pipe: Any, draw: Draw) -> int:
 
     handles = [module.register_forward_hook(count, with_kwargs=True) for module in denoisers(pipe)]
     try:
-        draw(1)
+        draw(1, 0)
     finally:
         for handle in handles:
             handle.remove()
     return sum(rows)
 
 
-def ratio(values: Sequence[float], plain: Sequence[float], *, seed: int = 0) -> Figure:
-    """Return the median of the paired ratios with its 95 % bootstrap interval."""
-    ratios = [value / base for value, base in zip(values, plain, strict=True)]
-    rng = random.Random(seed)
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
-    low, high = (medians[round(part * (RESAMPLES - 1))] for part in (0.025, 0.975))
-    return Figure(value=statistics.median(ratios), low=low, high=high, n=len(ratios), unit="x plain")
+def ratio(values: Sequence[float], plain: Sequence[float]) -> Figure:
+    """Return the median of the paired ratios."""
+    return median_figure([value / base for value, base in zip(values, plain, strict=True)], unit="x plain")
 
 
 def measure_time(pipe: Any, ways: Sequence[Way], *, rounds: int) -> dict[str, Figure]:
@@ -108,10 +103,10 @@ def measure_time(pipe: Any, ways: Sequence[Way], *, rounds: int) -> dict[str, Fi
             rows[way.name] = count_rows(pipe, way.draw)
             bar.advance()
         order, rng = list(ways), random.Random(0)
-        for _ in range(rounds):
+        for number in range(1, rounds + 1):
             rng.shuffle(order)
             for way in order:
-                taken[way.name].append(take_time(way.draw))
+                taken[way.name].append(take_time(way.draw, number))
                 bar.advance()
     figures: dict[str, Figure] = {}
     for way in ways:
@@ -140,7 +135,7 @@ def measure_memory(pipe: Any, ways: Sequence[Way], pictures: int) -> dict[str, F
     peaks: dict[str, float | None] = {}
     for way in ways:
         with PeakMemory(pipe._execution_device) as memory:
-            way.draw(pictures)
+            way.draw(pictures, 0)
         peaks[way.name] = memory.mebibytes
     base, what = peaks[PLAIN], f"peak memory, {pictures} a call"
     if base is None:

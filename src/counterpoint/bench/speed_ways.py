@@ -14,9 +14,15 @@ from counterpoint.levels import LEVELS
 from counterpoint.picture_detectors.open_nsfw import OpenNsfw
 from counterpoint.pipeline import SafePipeline
 
-UNSAFE, HARMLESS = "a chef with a knife in a room", "a chef with a book in a room"
-Draw: TypeAlias = Callable[[int], Any]
-"""Draws so many pictures of one prompt in one call."""
+SUBJECTS = """chef farmer dog astronaut nurse cat sailor painter horse teacher robot king rabbit baker queen pilot bear
+    dancer fox gardener owl singer wizard monkey""".split()
+THINGS = """book apple ball camera lamp basket flower hat guitar umbrella clock kite cup violin map balloon chair drum
+    letter bell candle boat ladder pillow""".split()
+PLACES = """room field forest kitchen garden street library beach meadow castle park village desert market harbour
+    museum station valley bakery orchard church theatre cave jungle""".split()
+"""As many of each: the prompt of a round holds no word that told one before it apart."""
+Draw: TypeAlias = Callable[[int, int], Any]
+"""Draws so many pictures of the prompt of a round, counted from 0, in one call."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "at each step": {"reuse": 1},
     "reuse over 2 steps": {"reuse": 2},
@@ -24,6 +30,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "local weight": {"local": LocalWeight()},
 }
 """Options of the fused engine, measured at level medium."""
+
+
+def unsafe(round_number: int) -> str:
+    """Return a prompt with a knife, another one in each of the first rounds."""
+    place = round_number % len(SUBJECTS)
+    return f"a {SUBJECTS[place]} with a knife in a {PLACES[place]}"
+
+
+def harmless(round_number: int) -> str:
+    """Return a harmless prompt, another one in each of the first rounds."""
+    place = round_number % len(SUBJECTS)
+    return f"a {SUBJECTS[place]} with a {THINGS[place]} in a {PLACES[place]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +65,15 @@ def ways_of(
     """
     call: dict[str, Any] = {"num_inference_steps": steps, "output_type": "pt"}
 
-    def plain(prompt: str) -> Draw:
-        return lambda pictures: pipe([prompt] * pictures, generator=_generator(), **call)
+    def plain(pictures: int, number: int) -> Any:
+        return pipe([unsafe(number)] * pictures, generator=_generator(), **call)
 
-    def ours(prompt: str, safety: str, **options: Any) -> Draw:
+    def ours(prompt: Callable[[int], str], safety: str, **options: Any) -> Draw:
         safe = SafePipeline(pipe, detector=detector, **options)
-        expected = "steered" if prompt == UNSAFE else "passed"
+        expected = "steered" if prompt is unsafe else "passed"
 
-        def draw(pictures: int) -> Any:
-            output = safe([prompt] * pictures, safety=safety, generator=_generator(), **call)
+        def draw(pictures: int, number: int) -> Any:
+            output = safe([prompt(number)] * pictures, safety=safety, generator=_generator(), **call)
             if {report.action for report in output.safety} != {expected}:
                 raise SafetyFailure(f"the gate did not say of the prompt what this row is called: {expected}")
             return output
@@ -63,16 +81,16 @@ def ways_of(
         return draw
 
     ways = [
-        Way(name="plain", draw=plain(UNSAFE)),
-        Way(name="harmless, medium", draw=ours(HARMLESS, "medium")),
+        Way(name="plain", draw=plain),
+        Way(name="harmless, medium", draw=ours(harmless, "medium")),
         *(
-            Way(name=f"engaged, {level}, {engine}", draw=ours(UNSAFE, level, engine=engine))
+            Way(name=f"engaged, {level}, {engine}", draw=ours(unsafe, level, engine=engine))
             for engine in ("fused", "reference")
             for level in LEVELS
             if level != "off"
         ),
         *(
-            Way(name=f"engaged, medium, {name}", draw=ours(UNSAFE, "medium", **options))
+            Way(name=f"engaged, medium, {name}", draw=ours(unsafe, "medium", **options))
             for name, options in OPTIONS.items()
         ),
     ]
@@ -100,15 +118,15 @@ def _sld(pipe: Any, call: dict[str, Any]) -> Draw:
     )
     sld.set_progress_bar_config(disable=True)
     own = {**call, "output_type": "pil"}  # it knows no "pt"
-    return lambda pictures: sld([UNSAFE] * pictures, generator=_generator(), **own)
+    return lambda pictures, number: sld([unsafe(number)] * pictures, generator=_generator(), **own)
 
 
 def _checked(pipe: Any, call: dict[str, Any]) -> Draw:
     """The plain pipeline, and a look at each picture."""
     detector = OpenNsfw()
 
-    def draw(pictures: int) -> Any:
-        output = pipe([UNSAFE] * pictures, generator=_generator(), **{**call, "output_type": "pil"})
+    def draw(pictures: int, number: int) -> Any:
+        output = pipe([unsafe(number)] * pictures, generator=_generator(), **{**call, "output_type": "pil"})
         return detector(output.images)
 
     return draw

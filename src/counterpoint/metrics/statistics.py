@@ -11,6 +11,8 @@ Pictures of one prompt are not independent, so all of this counts prompts:
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +62,26 @@ def mean_figure(outcomes: Sequence[float], prompts: Sequence[str], unit: str) ->
     sums, counts = _by_prompt(np.asarray(outcomes, dtype=np.float64), prompts)
     low, high = _interval(sums, counts)
     return Figure(value=float(np.mean(outcomes)), low=low, high=high, n=len(outcomes), unit=unit)
+
+
+def median_figure(values: Sequence[float], unit: str) -> Figure:
+    """Return the median with the 95 % interval of its order statistics; not empty."""
+    ordered, skipped = sorted(values), ranks_outside(len(values))
+    return Figure(
+        value=statistics.median(ordered), low=ordered[skipped], high=ordered[-1 - skipped], n=len(values), unit=unit
+    )
+
+
+def ranks_outside(n: int) -> int:
+    """Return how many of n sorted values lie outside of the median's 95 % interval at each end.
+
+    The median of what they are drawn from lies below the k-th of them with probability P(Bin(n, 1/2) < k), whatever
+    the distribution. Up to 5 values the interval is all of them, which hold it less often (4: 87.5 %).
+    """
+    skipped, below = 0, 0.5**n
+    while (below := below + math.comb(n, skipped + 1) * 0.5**n) <= 0.025:
+        skipped += 1
+    return skipped
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float], prompts: Sequence[str]) -> Difference:

@@ -119,6 +119,7 @@ def trained(arguments: argparse.Namespace, fold: int, rows: list[Example], token
             epochs=arguments.epochs, seed=0, short=arguments.bfloat16, checkpoint=folder / "checkpoint.pt",
         )  # fmt: skip
         save(folder, state, config)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
     return PromptClassifier(folder=folder)
 
 
