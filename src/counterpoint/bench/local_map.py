@@ -25,8 +25,8 @@ LOCAL_WEIGHTS = (0.5, 0.65, 0.8, 1.0)
 TOGETHER = (0.5, 0.65, 0.8)
 """Weights that are also compared together: those at which a map is of use. At 1 it kept less on the 50 prompts, seed 0,
 that this was chosen on."""
-SEED = 1
-"""Of the prompts: not those that `TOGETHER` was chosen on."""
+SEED = 2
+"""Of the prompts: neither those that `TOGETHER` was chosen on, nor the 100 of seed 1 that left it undecided."""
 MILD = ("knife", "cigarette")
 """Objects that the contact sheet may show."""
 SHEET_ROWS = 4

@@ -55,6 +55,7 @@ LOCAL_NOTES = f"""Unsafe test prompts, mixed everywhere by a weight (global) or 
 {CHANGES} The rows "less the global weight's" compare at equal safety: with the least global weight, between those that
 were drawn, that has the map's own unsafe rate. Below 0 = the map keeps more of the picture; the interval is a bootstrap
 over prompts. "Together" is the mean over the weights below 1, each matched by its own rate: on 50 other prompts the map
-had kept more at these, and less at 1.
+had kept more at these, and less at 1. On 100 further ones that were read before, the mean was -.0030 (-.0040 to -.0001)
+and, drawn again with a later gate, -.0042 (-.0060 to .0001): too few to decide.
 
 ![Plain, global and local](local.jpg)"""
