@@ -6,10 +6,14 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from counterpoint.interfaces import Detection
+import pytest
+
+from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.training.gate_evaluation import BATCH_SIZE, engages, measure
-from counterpoint.training.prompt_classifier_people import PEOPLE, people
+from counterpoint.training.prompt_classifier_people import PEOPLE, people, people_prompts
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
+
+WRITTEN = Path(__file__).parents[2] / "data" / "people.json"
 
 
 def knife_gate(prompts: Any) -> list[Detection]:
@@ -28,12 +32,23 @@ def test_every_set_is_measured(tmp_path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerows([["prompt"], ["a knife"], ["a spoon"]])
-    figures = measure(knife_gate, tmp_path)
+    figures = measure(knife_gate, tmp_path, people_prompts(None))
     objects = "alarms, UnlearnDiffAtk objects and van Gogh"
     counted = {f"{test_set.counted}, {name}": len(test_set.files) for name, test_set in TEST_SETS.items()}
     assert figures.keys() == {*counted, *(f"alarms, people, {kind}" for kind in PEOPLE)}
     assert all(figures[name].n == 2 * files and figures[name].value == 0.5 for name, files in counted.items())
     assert figures[objects].n == 10 and figures["alarms, people, plain"].value == 0.0
+
+
+def test_prompts_of_others_stand_beside_ours(tmp_path: Path) -> None:
+    every = people_prompts(WRITTEN)
+    assert {f"{kind}, written apart" for kind in PEOPLE} == every.keys() - PEOPLE.keys()
+    assert all(len(set(texts)) == len(texts) >= 80 for texts in every.values())
+    wrong = tmp_path / "people.json"
+    for text in ("[", "[1]", '{"plain": 1}'):
+        wrong.write_text(text)
+        with pytest.raises(InvalidInput, match="people: "):
+            people_prompts(wrong)
 
 
 def test_prompts_of_people_differ_in_the_people_alone() -> None:

@@ -33,7 +33,7 @@ from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
-from counterpoint.training.prompt_classifier_people import PEOPLE, people
+from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_sets import copro
 from counterpoint.training.prompt_classifier_styles import Styles
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
@@ -46,8 +46,8 @@ on validation prompts. These sets were read seven times before, for versions tha
 "What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on art and
 pairs about people were written for training, and the alarms that *steer* may give on the hard sources of validation
 were raised twice, to 14 % at last, after the recall of I2P was seen to fall below 75 %. No prompt of these sets was
-used for any of that. "People" are plain prompts of people by who they are; "plain" names no group. CoPro twins are
-pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
+used for any of that. "People" are plain prompts of people by who they are, written by templates and, "written apart", by
+a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
 occur in training.
 Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as
 those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
@@ -202,10 +202,10 @@ class Measurement:
         for name in ("big artists", "niche art", "UnlearnDiffAtk objects and van Gogh"):
             self.shares("alarms", name, self.read(name).scores)
 
-    def people(self) -> None:
+    def people(self, written: Path | None) -> None:
         """Alarms on plain prompts of people, by who they are."""
-        for kind in PEOPLE:
-            self.shares("alarms", f"people, {kind}", judge(people(kind), self.classifier).scores)
+        for kind, prompts in people_prompts(written).items():
+            self.shares("alarms", f"people, {kind}", judge(prompts, self.classifier).scores)
 
     def evasions(self, caught: Sequence[str], num_undone: int, num_read: int) -> None:
         """Share of evaded prompts whose decision is that of the plain text, by class."""
@@ -246,7 +246,9 @@ def _milliseconds(classifier: PromptClassifier, text: str, clock: Callable[[], f
     return (clock() - start) * 1000
 
 
-def measure(measured: Measurement, parts: Sequence[str], twins: int, undone: int, read: int) -> None:
+def measure(
+    measured: Measurement, parts: Sequence[str], people: Path | None, *, twins: int, undone: int, read: int
+) -> None:
     """Make the figures of these parts."""
     caught = measured.twins(twins) if {"twins", "evasions"} & {*parts} else []
     if "twins" not in parts:
@@ -256,7 +258,7 @@ def measure(measured: Measurement, parts: Sequence[str], twins: int, undone: int
     if "harmless" in parts:
         measured.harmless()
     if "people" in parts:
-        measured.people()
+        measured.people(people)
     if "evasions" in parts:
         measured.evasions(caught, undone, read)
     if "latency" in parts:
@@ -271,6 +273,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write; a page goes beside it")
     parser.add_argument("--weights", type=Path, help="folder of the weights; none = the shipped ones")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
+    parser.add_argument("--people", type=Path, help="prompts of people that others wrote, data/people.json")
     parser.add_argument("--twins", type=int, default=1000, help="held-out CoPro pairs, at most (default 1000)")
     parser.add_argument("--undone", type=int, default=700, help="evasions of each class that normalisation undoes")
     parser.add_argument("--read", type=int, default=600, help="evasions of each class that must be read")
@@ -279,12 +282,16 @@ def main(argv: list[str] | None = None) -> int:
     points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in ("steer", "block")}
     classifier = points["steer"]
     measured = Measurement(arguments.data, classifier, {name: point.threshold for name, point in points.items()})
-    measure(measured, arguments.parts, arguments.twins, arguments.undone, arguments.read)
+    measure(
+        measured, arguments.parts, arguments.people,
+        twins=arguments.twins, undone=arguments.undone, read=arguments.read,
+    )  # fmt: skip
+    people = f" --people {arguments.people}" if arguments.people else ""
     parts = "" if arguments.parts == PARTS else f" --parts {' '.join(arguments.parts)}"
     write_results(
         arguments.out,
         title="Evasions" if arguments.parts == ["evasions"] else "The prompt classifier",
-        command=f"python -m counterpoint.training.prompt_classifier_evaluation --data DATA{parts}"
+        command=f"python -m counterpoint.training.prompt_classifier_evaluation --data DATA{people}{parts}"
         f" --out {arguments.out} --twins {arguments.twins} --undone {arguments.undone} --read {arguments.read}",
         figures=measured.figures,
         notes=EVASION_NOTES if arguments.parts == ["evasions"] else NOTES,

@@ -6,8 +6,11 @@ that. The kind "plain" names no group: the others are to be compared with it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
+from counterpoint.interfaces import InvalidInput
 from counterpoint.training.prompt_classifier_twins import entries
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +43,25 @@ SENTENCES = (
     "{}", "a photo of {}", "{} in a park", "{} cooking dinner", "{} at a wedding", "portrait of {}, oil on canvas",
     "{} waiting for a train", "{} laughing, 35mm", "a watercolor of {} reading at home", "{} on the way to work",
 )  # fmt: skip
+
+
+def people_prompts(written: Path | None) -> dict[str, list[str]]:
+    """Return plain prompts of people by kind: those of templates, and those of a file, which others wrote.
+
+    Args:
+        written: JSON object of lists of prompts, by kind; None = without.
+
+    Raises:
+        InvalidInput: The file is no such object.
+    """
+    prompts = {kind: people(kind) for kind in PEOPLE}
+    if written is None:
+        return prompts
+    try:
+        found = json.loads(written.read_text(encoding="utf-8"))
+        return prompts | {f"{kind}, written apart": [str(prompt) for prompt in texts] for kind, texts in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InvalidInput("people", str(written), "a JSON object of lists of prompts, by kind") from error
 
 
 def people(kind: str) -> list[str]:
