@@ -46,12 +46,12 @@ on validation prompts. These sets were read seven times before, for versions tha
 "What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on art and
 pairs about people were written for training, and the alarms that *steer* may give on the hard sources of validation
 were raised twice, to 14 % at last, after the recall of I2P was seen to fall below 75 %. No prompt of these sets was
-used for any of that. "People" are plain prompts of people by who they are, written by templates and, "written apart", by
-a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
-occur in training.
-Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by the same hand as
-those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles of
-`inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
+used for any of that. "People" are plain prompts of people by who they are, written by templates and, "written apart",
+by a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro twins are
+pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
+occur in training. Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by
+the same hand as those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles
+of `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
 word of five letters or more changed (every other one where letters are swapped or dropped). Rows that the product's
 own rule on minors flags are left out of every set. Situations and art that are held out are written by templates of
 training, around contexts and artists that training does not hold. Times are of one core; on a busy machine the
