@@ -17,7 +17,8 @@ import transformers
 from torch.nn import Module
 
 sys.path.insert(0, str(Path(__file__).parent))
-import further_pipelines as further  # beside this file
+import control_networks  # beside this file
+import further_pipelines as further
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -171,8 +172,10 @@ def stable_diffusion(name: str) -> Any:
 
 
 def control(name: str, network: Any) -> dict[str, Any]:
-    """The ControlNet of a pipeline whose class's name asks for one."""
-    return {"controlnet": further.control_net(network)} if "ControlNet" in name else {}
+    """The ControlNet or T2I-Adapter of a pipeline whose class's name asks for one."""
+    if "Adapter" in name:
+        return {"adapter": control_networks.adapter()}
+    return {"controlnet": control_networks.control_network(name, network)} if "ControlNet" in name else {}
 
 
 def sdxl(name: str) -> Any:
@@ -187,7 +190,7 @@ def sdxl(name: str) -> Any:
 
 def sd3(name: str) -> Any:
     torch.manual_seed(4)
-    channels = 16 if "Inpaint" in name else 4
+    channels = 16 if "Inpaint" in name or "ControlNet" in name else 4
     transformer = diffusers.SD3Transformer2DModel(
         sample_size=16, patch_size=1, in_channels=channels, out_channels=channels, num_layers=2,
         attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=32,
@@ -197,13 +200,14 @@ def sd3(name: str) -> Any:
         transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
         vae=vae(channels, shift_factor=0.06, scaling_factor=1.5), text_encoder=clip_text(projected=True),
         tokenizer=clip_tokenizer(), text_encoder_2=clip_text(projected=True, seed=5), tokenizer_2=clip_tokenizer(),
-        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(),
+        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(), **control(name, transformer),
     )  # fmt: skip
 
 
 def flux(name: str) -> Any:
     torch.manual_seed(4)
-    channels = 24 if "Fill" in name else 8 if "Control" in name else 4  # the picture beside, and Fill's mask
+    beside = "Control" in name and "ControlNet" not in name
+    channels = 24 if "Fill" in name else 8 if beside else 4  # the picture beside, and Fill's mask
     transformer = diffusers.FluxTransformer2DModel(
         patch_size=1, in_channels=channels, out_channels=4, num_layers=2, num_single_layers=2, attention_head_dim=16,
         num_attention_heads=2,
@@ -213,6 +217,7 @@ def flux(name: str) -> Any:
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=small, text_encoder=clip_text(),
         tokenizer=clip_tokenizer(), text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=transformer,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -252,7 +257,7 @@ def sana(name: str) -> Any:
         scheduler=diffusers.SCMScheduler()
         if "Sprint" in name
         else diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
-        text_encoder=gemma_text(), tokenizer=t5_tokenizer(),
+        text_encoder=gemma_text(), tokenizer=t5_tokenizer(), **control(name, transformer),
     )  # fmt: skip
 
 
@@ -272,7 +277,7 @@ def qwen_image(name: str) -> Any:
     )
     return getattr(diffusers, name)(
         scheduler=scheduler, vae=autoencoder, text_encoder=qwen25_vl_text(), tokenizer=qwen_tokenizer(),
-        transformer=transformer,
+        transformer=transformer, **control(name, transformer),
     )  # fmt: skip
 
 
@@ -289,6 +294,7 @@ def z_image(name: str) -> Any:
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=vae(16, scaling_factor=0.36, shift_factor=0.11),
         text_encoder=qwen3_text("Qwen3Model"), tokenizer=qwen_tokenizer(), transformer=transformer,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -439,10 +445,12 @@ def depth(name: str) -> Any:
 
 
 def hunyuan_dit(name: str) -> Any:
+    transformer = further.hunyuan_dit_transformer()
     return getattr(diffusers, name)(
         vae=vae(widths=(16,) * 4), text_encoder=further.bert_text(), tokenizer=further.bert_tokenizer(),
-        text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=further.hunyuan_dit_transformer(),
+        text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=transformer,
         scheduler=diffusers.DDPMScheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -470,31 +478,45 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
         "LatentConsistencyModelPipeline", "LatentConsistencyModelImg2ImgPipeline",
         "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
         "StableDiffusionControlNetInpaintPipeline", "StableDiffusionPAGPipeline", "StableDiffusionPAGImg2ImgPipeline",
-        "StableDiffusionPAGInpaintPipeline",
+        "StableDiffusionPAGInpaintPipeline", "StableDiffusionControlNetPAGPipeline",
+        "StableDiffusionControlNetPAGInpaintPipeline", "StableDiffusionAdapterPipeline",
     ),
     sdxl: (
         "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
         "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
         "StableDiffusionXLControlNetInpaintPipeline", "StableDiffusionXLPAGPipeline",
         "StableDiffusionXLPAGImg2ImgPipeline", "StableDiffusionXLPAGInpaintPipeline",
+        "StableDiffusionXLControlNetPAGPipeline", "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionInpaintPipeline", "StableDiffusionXLAdapterPipeline",
     ),
     sd3: (
         "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline",
         "StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline",
+        "StableDiffusion3ControlNetPipeline", "StableDiffusion3ControlNetInpaintingPipeline",
     ),
     depth: ("StableDiffusionDepth2ImgPipeline",),
-    hunyuan_dit: ("HunyuanDiTPipeline", "HunyuanDiTPAGPipeline"),
+    hunyuan_dit: ("HunyuanDiTPipeline", "HunyuanDiTPAGPipeline", "HunyuanDiTControlNetPipeline"),
     ovis_image: ("OvisImagePipeline",),
     deep_floyd: ("IFPipeline",),
     flux: (
         "FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxFillPipeline", "FluxControlPipeline",
-        "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline",
+        "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline", "FluxControlNetPipeline",
+        "FluxControlNetImg2ImgPipeline", "FluxControlNetInpaintPipeline",
     ),
     flux2: ("Flux2Pipeline", "Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
     pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
-    sana: ("SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline"),
-    qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
-    z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+    sana: (
+        "SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline", "SanaControlNetPipeline",
+    ),
+    qwen_image: (
+        "QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline", "QwenImageControlNetPipeline",
+        "QwenImageControlNetInpaintPipeline",
+    ),
+    z_image: (
+        "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline", "ZImageControlNetPipeline",
+        "ZImageControlNetInpaintPipeline",
+    ),
     chroma: ("ChromaPipeline", "ChromaImg2ImgPipeline"),
     aura_flow: ("AuraFlowPipeline",),
     lumina2: ("Lumina2Pipeline",),

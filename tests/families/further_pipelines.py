@@ -1,4 +1,4 @@
-"""Tiny pipelines beside `conftest`'s: with a ControlNet, with perturbed attention, and families of later date."""
+"""Parts of tiny pipelines beside `conftest`'s: families of later date."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ import diffusers
 import torch
 import transformers
 from torch.nn import Module
-
-
-def control_net(unet: Any) -> Any:
-    """Return a ControlNet for a UNet; its zero convolutions are made loud, or it would say nothing."""
-    torch.manual_seed(6)
-    network = diffusers.ControlNetModel.from_unet(
-        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(16, 32)
-    )
-    with torch.no_grad():
-        for zero in (*network.controlnet_down_blocks, network.controlnet_mid_block):
-            zero.weight.normal_(std=0.3)
-        network.controlnet_cond_embedding.conv_out.weight.normal_(std=0.3)
-    return network.eval()
 
 
 def glm_text() -> Any:

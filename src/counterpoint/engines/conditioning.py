@@ -28,8 +28,8 @@ RESIDUALS = (
 """What denoisers call the answers of a ControlNet, in the order in which it gives them."""
 STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, "timestep", "t"})
 """Arguments that change from step to step, so that a difference in them is not conditioning."""
-LISTS_OF_PARTS = frozenset({*RESIDUALS, "controlnet_cond"})
-"""Arguments that list one tensor a block or a ControlNet, not a row: there may be as many by chance."""
+LISTS_OF_PARTS = frozenset({*RESIDUALS, "controlnet_cond", "control_type", "down_intrablock_additional_residuals"})
+"""Arguments that list one tensor a block or a network, not a row: there may be as many by chance."""
 UNBATCHED = frozenset({"img_ids", "txt_ids", "image_rotary_emb", "img_shapes", "ip_adapter_masks"})
 """Arguments without a batch axis: their length may equal the number of rows by chance."""
 
@@ -197,6 +197,11 @@ class Conditioning:
             return pick(value, rows) if has_rows(path, value, total) and len(rows) < total else value
 
         return self._rebuilt(arguments, safe_part)
+
+    def same_rows(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any]:
+        """Return the call of the rows `found` alone, told what they are told."""
+        total, rows = num_rows(arguments), [match.row for match in found]
+        return self._rebuilt(arguments, lambda path, v: pick(v, rows) if has_rows(path, v, total) else v)
 
     def safe_in_place(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any] | None:
         """Return the call with the safe conditioning in the rows `found`; None where the two cannot share a call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_CONTROLNET = "its ControlNet has not been tried: those of Stable Diffusion 1.x, 2.x and XL are mixed with"
 _PAG = "perturbed attention has not been tried on this family"
 _TWO_STAGES = "the prompt steers another model before the denoiser, which the safe stream does not reach"
 _READS_PICTURES = "its prompt is read together with a picture that the gate cannot see"
@@ -12,8 +11,6 @@ _NO_COUNT = "it does not tell how many steps it takes at a strength below 1, and
 _NOT_TRIED = "no family names it: nobody has tried it yet"
 
 UNSUPPORTED: dict[str, str] = {
-    "StableDiffusion3ControlNetPipeline": _CONTROLNET,
-    "FluxControlNetPipeline": _CONTROLNET,
     "StableCascadeCombinedPipeline": _TWO_STAGES,
     "KandinskyCombinedPipeline": _TWO_STAGES,
     "KandinskyV22CombinedPipeline": _TWO_STAGES,
@@ -33,12 +30,11 @@ UNSUPPORTED: dict[str, str] = {
     "ChromaInpaintPipeline": "diffusers 0.42 itself fails in it: it reads a setting that Chroma does not have",
     "FluxKontextPipeline": _EDITS,
     "QwenImageEditPipeline": _READS_PICTURES,
+    "BlipDiffusionControlNetPipeline": _READS_PICTURES,
     "StableDiffusionInstructPix2PixPipeline": _EDITS,
 }
 KINDS: tuple[tuple[str, str], ...] = (
     ("Onnx", "its denoiser is no PyTorch network, which hooks could be attached to"),
-    ("ControlNet", _CONTROLNET),
-    ("Adapter", "an adapter's features come from a picture that the gate cannot see; nobody has tried it yet"),
     ("PAG", _PAG),
     ("Edit", _EDITS),
     ("Pix2Pix", _EDITS),
