@@ -39,18 +39,27 @@ def mistral_text() -> Any:
     return encoder
 
 
-class MistralProcessor:
-    """What FLUX.2 uses of transformers' PixtralProcessor, which cannot be imported without torchvision."""
+class Processor:
+    """What pipelines use of a processor of transformers, which cannot be imported without torchvision."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|image_pad|>"]})
         tokenizer.chat_template = (
             "{% for message in messages %}<{{ message['role'] }}>"
-            "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+            "{% if message['content'] is string %}{{ message['content'] }}"
+            "{% else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{% endfor %}"
         )
 
+    def __call__(self, text: Any, images: Any = None, videos: Any = None, **options: Any) -> Any:
+        return self.tokenizer(text, **options)
+
     def apply_chat_template(self, conversations: Any, **options: Any) -> Any:
-        return self.tokenizer.apply_chat_template(conversations, **options)
+        made = self.tokenizer.apply_chat_template(conversations, **options)
+        return [made] if made and isinstance(made[0], int) else made  # a processor makes a batch of one conversation
+
+    def decode(self, ids: Any, **options: Any) -> str:
+        return str(self.tokenizer.decode(ids, **options))
 
 
 def cog_view_3_transformer() -> Module:

@@ -70,9 +70,11 @@ def oracle(
         step = (num_calls - len(recorded[module])) * num_steps // num_calls
         original, safe_one = output[0], on_the_safe_prompt(module, args, kwargs, **answers)[0]
         if step / num_steps < schedule.tau:
-            return (original,)
+            return output
         if isinstance(original, list):
             return ([torch.lerp(a, b, schedule.weight) for a, b in zip(original, safe_one, strict=True)],)
+        if isinstance(output, dict):
+            return type(output)(sample=torch.lerp(original, safe_one, schedule.weight))
         return (torch.lerp(original, safe_one, schedule.weight),)
 
     for hook in hooks:

@@ -49,7 +49,7 @@ from counterpoint.engines.denoiser import (
 from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.planning import Plan, beside, in_place, overheard
-from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
+from counterpoint.engines.prediction import first_rows, fitted, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
 from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import StepWatch
@@ -256,10 +256,11 @@ class MixedPredictions:
         if plan.places:
             own = plan.safe_arguments is None
             safe = rows_of(output if own else self._safe_output(module, plan, f"safe {call[1]}"), plan.places)
+            safe = [fitted(b, a) for a, b in zip(original, safe, strict=True)]
             if self.reuse > 1:
                 self._differences[call] = plan.found, [b - a for a, b in zip(original, safe, strict=True)]
         else:
-            safe = [a + difference for a, difference in zip(original, self._differences[call][1], strict=True)]
+            safe = [a + fitted(kept, a) for a, kept in zip(original, self._differences[call][1], strict=True)]
         images = [match.image for match in plan.found]
         of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
         parts = [
