@@ -122,14 +122,12 @@ def hunyuan_image(name: str) -> Any:
 
 def kandinsky_5(name: str) -> Any:
     torch.manual_seed(4)
-    transformer = heard(
-        diffusers.Kandinsky5Transformer3DModel(
-            in_visual_dim=4, in_text_dim=16, in_text_dim2=32, time_dim=16, out_visual_dim=4, model_dim=16, ff_dim=32,
-            num_text_blocks=1, num_visual_blocks=2, axes_dims=(4, 2, 2),
-        )  # fmt: skip
-    )
+    transformer = diffusers.Kandinsky5Transformer3DModel(
+        in_visual_dim=4, in_text_dim=16, in_text_dim2=32, time_dim=16, out_visual_dim=4, model_dim=16, ff_dim=32,
+        num_text_blocks=1, num_visual_blocks=2, axes_dims=(4, 2, 2),
+    )  # fmt: skip
     pipe = getattr(diffusers, name)(
-        transformer=transformer, vae=vae(widths=(8,) * 4), text_encoder=qwen25_vl_text(),
+        transformer=heard(transformer), vae=vae(widths=(8,) * 4), text_encoder=qwen25_vl_text(),
         tokenizer=Processor(qwen_tokenizer()), text_encoder_2=clip_text(), tokenizer_2=clip_tokenizer(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
     )  # fmt: skip
@@ -163,17 +161,15 @@ def qwen_image_vae() -> Any:
 
 def krea_2(name: str) -> Any:
     torch.manual_seed(4)
-    transformer = heard(
-        diffusers.Krea2Transformer2DModel(
-            in_channels=16, num_layers=2, attention_head_dim=16, num_attention_heads=2, num_key_value_heads=1,
-            intermediate_size=32, timestep_embed_dim=16, text_hidden_dim=16, num_text_layers=2,
-            text_num_attention_heads=2, text_num_key_value_heads=2, text_intermediate_size=32,
-            num_layerwise_text_blocks=1, num_refiner_text_blocks=1, axes_dims_rope=(8, 4, 4),
-        )  # fmt: skip
-    )
+    transformer = diffusers.Krea2Transformer2DModel(
+        in_channels=16, num_layers=2, attention_head_dim=16, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, timestep_embed_dim=16, text_hidden_dim=16, num_text_layers=2,
+        text_num_attention_heads=2, text_num_key_value_heads=2, text_intermediate_size=32,
+        num_layerwise_text_blocks=1, num_refiner_text_blocks=1, axes_dims_rope=(8, 4, 4),
+    )  # fmt: skip
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), vae=qwen_image_vae(),
-        text_encoder=qwen3_vl_text("Qwen3VLModel"), tokenizer=qwen_tokenizer(), transformer=transformer,
+        text_encoder=qwen3_vl_text("Qwen3VLModel"), tokenizer=qwen_tokenizer(), transformer=heard(transformer),
         text_encoder_select_layers=(1, 2),
     )  # fmt: skip
 
@@ -234,8 +230,9 @@ def hidream(name: str) -> Any:
     pipe = getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=vae(scaling_factor=0.36, shift_factor=0.11),
         text_encoder=clip_text(projected=True, length=248), tokenizer=clip_tokenizer(),
-        text_encoder_2=clip_text(projected=True, seed=5, length=248), tokenizer_2=clip_tokenizer(), text_encoder_3=t5_text(),
-        tokenizer_3=t5_tokenizer(), text_encoder_4=llama_text(), tokenizer_4=qwen_tokenizer(), transformer=transformer,
+        text_encoder_2=clip_text(projected=True, seed=5, length=248), tokenizer_2=clip_tokenizer(),
+        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(), text_encoder_4=llama_text(), tokenizer_4=qwen_tokenizer(),
+        transformer=transformer,
     )  # fmt: skip
     pipe.default_sample_size = 16  # every call has as many pixels as this says
     return pipe
@@ -268,7 +265,12 @@ def nucleus(name: str) -> Any:
     transformer = diffusers.NucleusMoEImageTransformer2DModel(
         in_channels=16, out_channels=4, num_layers=5, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=16, axes_dims_rope=(8, 4, 4), mlp_ratio=2.0, num_experts=2, moe_intermediate_dim=16,
+        capacity_factors=1.0,
     ).eval()  # fmt: skip
+    with torch.no_grad():  # the experts are left uninitialised by diffusers
+        for weight in transformer.parameters():
+            if weight.ndim == 3:
+                weight.normal_(std=0.2)
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), vae=qwen_image_vae(),
         text_encoder=qwen3_vl_text("Qwen3VLForConditionalGeneration", num_layers=8), transformer=transformer,
@@ -298,17 +300,24 @@ def image_encoder() -> Any:
     return transformers.CLIPVisionModelWithProjection(config).eval()
 
 
-def prx_pixel(name: str) -> Any:
+def bria_fibo(name: str) -> Any:
+    torch.manual_seed(3)
+    text = transformers.SmolLM3Config(
+        vocab_size=128001, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=512, pad_token_id=0,
+    )  # fmt: skip  # the empty prompt is token 128000
     torch.manual_seed(4)
-    transformer = heard(
-        diffusers.PRXTransformer2DModel(
-            in_channels=3, patch_size=4, context_in_dim=32, hidden_size=16, mlp_ratio=2.0, num_heads=2, depth=2,
-            axes_dim=[4, 4],
-        )  # fmt: skip
-    )
+    transformer = diffusers.BriaFiboTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2,
+        joint_attention_dim=32, text_encoder_dim=16, axes_dims_rope=[0, 4, 4],
+    ).eval()  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLWan(
+        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+    ).eval()
     return getattr(diffusers, name)(
-        transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), text_encoder=t5_text(),
-        tokenizer=t5_tokenizer(), default_sample_size=32, prompt_max_tokens=64,
+        transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
+        text_encoder=loud(transformers.SmolLM3ForCausalLM(text)), tokenizer=qwen_tokenizer(),
     )  # fmt: skip
 
 
@@ -321,7 +330,7 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
     krea_2: ("Krea2Pipeline",),
     cosmos_2: ("Cosmos2TextToImagePipeline",),
     ideogram_4: ("Ideogram4Pipeline",),
+    bria_fibo: ("BriaFiboPipeline",),
     nucleus: ("NucleusMoEImagePipeline",),
     stable_unclip: ("StableUnCLIPImg2ImgPipeline",),
-    prx_pixel: ("PRXPixelPipeline",),
 }

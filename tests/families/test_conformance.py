@@ -62,6 +62,9 @@ def arguments(name: str) -> dict[str, Any]:
         call |= {"text_encoder_out_layers": (1,)}
     if "QwenImage" in name:
         call |= {"negative_prompt": "snow", "true_cfg_scale": 4.0}  # without one there is no guidance
+    if "Ideogram4" in name:
+        call |= {"guidance_scale": 7.0, "guidance_schedule": None}  # the one of the class is for 48 steps
+        call |= {"max_sequence_length": 256}  # every text is padded to it
     taken = inspect.signature(getattr(diffusers, name).__call__).parameters
     return {key: value for key, value in call.items() if key in taken}
 
@@ -87,6 +90,8 @@ def pictures(name: str) -> dict[str, Any]:
 def for_two_prompts(name: str) -> dict[str, Any]:
     """What of these arguments is given once a prompt, for two."""
     each = {key: [value] * 2 for key, value in arguments(name).items() if isinstance(value, Image.Image)}
+    if "UnCLIP" in name:
+        each["image_embeds"] = pictures(name)["image_embeds"].repeat(2, 1)
     return each | ({"negative_prompt": ["snow", "snow"]} if "QwenImage" in name else {})
 
 
@@ -95,7 +100,7 @@ def extra_rows(name: str) -> int:
     if "PAG" in name:
         return 3  # attention splits the batch in three: the whole of it runs again
     # the empty text is as long as the prompt, so that it differs, too
-    if name in ("LuminaPipeline", "Kandinsky3Pipeline", "Kandinsky3Img2ImgPipeline"):
+    if name in ("LuminaPipeline", "Kandinsky3Pipeline", "Kandinsky3Img2ImgPipeline", "BriaFiboPipeline"):
         return 2
     # the negative prompt's call is given what the ControlNet made of the prompt, so that it is mixed, too
     return 2 if name.startswith("QwenImageControlNet") else 1

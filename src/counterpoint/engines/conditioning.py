@@ -30,8 +30,10 @@ KEPT = frozenset({"kv_cache", "kv_cache_mode"})
 """Arguments in which a denoiser keeps what it made of a prompt for the steps to come: the safe rows go without them."""
 STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, *KEPT, "timestep", "timesteps", "t"})
 """Arguments that change from step to step, so that a difference in them is not conditioning."""
-LISTS_OF_PARTS = frozenset({*RESIDUALS, "controlnet_cond", "control_type", "down_intrablock_additional_residuals"})
-"""Arguments that list one tensor a block or a network, not a row: there may be as many by chance."""
+LISTS_OF_PARTS = frozenset({
+    *RESIDUALS, "controlnet_cond", "control_type", "down_intrablock_additional_residuals", "text_encoder_layers",
+})  # fmt: skip
+"""Arguments that list one tensor a block, a layer or a network, not a row: there may be as many by chance."""
 UNBATCHED = frozenset({
     "img_ids", "txt_ids", "image_rotary_emb", "img_shapes", "ip_adapter_masks", "padding_mask", "visual_rope_pos",
     "text_rope_pos",
@@ -289,7 +291,9 @@ class Conditioning:
         def joined_part(path: Path, value: Any) -> Any:
             if path in self.safe:
                 return torch.cat([value, pick(path, self.safe[path], sources)], dim=row_axis(path))
-            return torch.cat([value, pick(path, value, rows)], row_axis(path)) if has_rows(path, value, total) else value
+            return (
+                torch.cat([value, pick(path, value, rows)], row_axis(path)) if has_rows(path, value, total) else value
+            )
 
         return self._rebuilt(arguments, joined_part)
 

@@ -42,6 +42,8 @@ class Family:
     """Tokens that the pipeline reads where no argument of its call says it; None = what the tokenizer says."""
     reads_with: Literal["any encoder", "ChatGLM"] = "any encoder"
     """How the gate reads: as any encoder of transformers is read, or as Kolors' own."""
+    packs_latents: bool = False
+    """Whether the latents are packed, where the class has no method that says so."""
     channels_last: bool = False
     """Whether the denoiser's channels come last, where no local map looks for them."""
     fixed_arguments: tuple[str, ...] = ()
@@ -124,11 +126,12 @@ def readers(pipe: Any, family: Family) -> list[tuple[Any, Any]]:
 
 def packs_latents(pipe: Any) -> bool:
     """Whether the pipeline packs its latents, (B, C, H, W) into a row of patches (B, L, C), as FLUX does."""
-    return hasattr(type(pipe), "_pack_latents")
+    return hasattr(type(pipe), "_pack_latents") or family_of(pipe).packs_latents
 
 
 def token_limit(pipe: Any, family: Family) -> int | None:
     """Return the tokens that a prompt may have; None = the tokenizer's own limit."""
     parameter = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
-    limit = family.max_tokens if parameter is None else int(parameter.default)
+    default = None if parameter is None else parameter.default
+    limit = family.max_tokens if default is None else int(default)
     return None if limit is None else limit - family.template_tokens
