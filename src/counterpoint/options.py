@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from counterpoint.engines.local_weight import LocalWeight
-from counterpoint.families import Family, packs_latents
+from counterpoint.families import Family, family_of, packs_latents
 from counterpoint.interfaces import Coupling, EngineName, InvalidInput, PictureDetector
 
 
@@ -39,6 +39,8 @@ def check_mixing(
         raise InvalidInput("local", local, "None or a LocalWeight")
     if local is not None and coupling == "parallel":
         raise InvalidInput("local", local, "None with parallel streams: they differ by more than their last step")
+    if local is not None and family_of(pipe).channels_last:
+        raise InvalidInput("local", local, "None: this pipeline's latents have their channels last")
     if local is not None and local.smooth > 1 and packs_latents(pipe):
         raise InvalidInput("local", local, "LocalWeight(smooth=1): this pipeline packs its latents, which have no grid")
     if reuse is None:
@@ -62,7 +64,7 @@ def check_picture_detectors(detectors: Sequence[PictureDetector], family: Family
     for detector in detectors:
         if not callable(detector) or isinstance(detector, type):
             raise InvalidInput("picture_detectors", repr(detector)[:60], allowed)
-    if detectors and family.output != "images":
+    if detectors and family.is_video:
         raise InvalidInput("picture_detectors", len(detectors), f"none: {family.name} gives video")
     return tuple(detectors)
 

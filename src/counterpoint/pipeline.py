@@ -48,7 +48,7 @@ from counterpoint.request import (
 )
 from counterpoint.risk_weight import RiskWeight
 from counterpoint.safe_text import safe_texts, standard_embedding, words_to_keep
-from counterpoint.text_space import EncoderText, StableDiffusionText
+from counterpoint.text_space import ChatGlmText, EncoderText, StableDiffusionText
 
 
 class SafePipeline:
@@ -247,7 +247,7 @@ class SafePipeline:
         names = {index: text.chosen or type(embedding).__name__ for index, text in safe.items()}
         strengths = request.strengths or [1.0] * request.num_images
         reports = reports_of(request, drawn, flagged, names, strengths, self.coupling, self.engine, self.local)
-        return Pictures(drawn.output, reports)
+        return Pictures(drawn.output, reports, name=self.family.output)
 
     def _strengths(self, request: Request) -> list[float] | None:
         """Return what the gate's scores leave of the schedule's weight, one a picture."""
@@ -367,6 +367,7 @@ def text_space(pipe: Any, family: Family) -> EncoderText:
     if family.takes_embeddings:
         return StableDiffusionText(pipe)
     pairs = readers(pipe, family)
-    return EncoderText(
+    kind = ChatGlmText if family.reads_with == "ChatGLM" else EncoderText
+    return kind(
         *pairs[0], max_tokens=token_limit(pipe, family), reader=pairs[-1][0], device=lambda: pipe._execution_device
     )

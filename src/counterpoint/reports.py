@@ -21,11 +21,13 @@ class Pictures:
     reports: list[SafetyReport]
     verdicts: list[Detection] = field(default_factory=list)
     """The output check's, one a picture; empty where nobody looked."""
+    name: str = "images"
+    """What the pipeline's output calls the pictures."""
 
     @property
     def images(self) -> Any:
         """List of PIL images, array (B, H, W, 3) or tensor (B, 3, H, W), values 0..1."""
-        return self.output.images
+        return getattr(self.output, self.name)
 
     @property
     def unsafe(self) -> tuple[int, ...]:

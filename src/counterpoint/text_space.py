@@ -43,11 +43,11 @@ class EncoderText:
         reader: Any = None,
         device: Callable[[], torch.device] | None = None,
     ) -> None:
-        self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        self.tokenizer = _tokenizer_of(tokenizer)
         self.encoder = encoder
         self._device = device
         self._has_head = False  # found out at the first reading, so that no later one is done twice
-        self.reader = getattr(reader, "tokenizer", reader) or self.tokenizer
+        self.reader = self.tokenizer if reader is None else _tokenizer_of(reader)
         own = int(self.reader.model_max_length)
         self.max_tokens = own if max_tokens is None else min(max_tokens, own)
 
@@ -124,6 +124,11 @@ class EncoderText:
         return mask
 
 
+def _tokenizer_of(part: Any) -> Any:
+    """Return the tokenizer that a processor holds; a tokenizer, which may have a part of that name, is one itself."""
+    return part if hasattr(part, "model_max_length") else part.tokenizer
+
+
 def _weights_hash(encoder: Any) -> str:
     """Return 12 digits of a hash over the first values of each weight; order and names do not count.
 
@@ -148,6 +153,21 @@ def _offloaded(module: Any, name: str) -> Tensor:
     weights = next(one.weights_map for one in getattr(hook, "hooks", [hook]) if getattr(one, "weights_map", None))
     weight: Tensor = weights[name]
     return weight
+
+
+class ChatGlmText(EncoderText):
+    """Text space of Kolors: ChatGLM answers (L, B, D), and its tokenizer pads no mask of special tokens."""
+
+    def _hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return super()._hidden(input_ids, attention_mask).transpose(0, 1)
+
+    def _tokenize(self, texts: Sequence[str], padding: str) -> Any:
+        tokens = self.tokenizer(
+            list(texts), padding=padding, max_length=self._limit, truncation=True, return_tensors="pt"
+        )
+        special = torch.tensor([*self.tokenizer.get_prefix_tokens(), self.tokenizer.pad_token_id])
+        tokens["special_tokens_mask"] = torch.isin(tokens.input_ids, special)
+        return tokens
 
 
 class StableDiffusionText(EncoderText):

@@ -1,7 +1,4 @@
-"""Tiny pipelines of all supported classes, random weights, built from configs: no hub.
-
-The parts that hear the text are made loud, so that two prompts give two pictures.
-"""
+"""Tiny pipelines of all supported classes, random weights, built from configs: no hub."""
 
 from __future__ import annotations
 
@@ -13,143 +10,30 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-import transformers
-from torch.nn import Module
 
 sys.path.insert(0, str(Path(__file__).parent))
-import further_pipelines as further  # beside this file
+import control_networks  # beside this file
+import further_pipelines as further
+import newer_pipelines as newer
+from parts import (
+    SD_BETAS,
+    clip_text,
+    clip_tokenizer,
+    gemma_text,
+    qwen3_text,
+    qwen25_vl_text,
+    qwen_tokenizer,
+    sdxl_unet,
+    t5_text,
+    t5_tokenizer,
+    unet,
+    vae,
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known that `claims` puts on tests."""
     config.addinivalue_line("markers", "claim: its outcome stands in the table of families, class by class")
-
-
-SD_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-CHAT_TEMPLATE = "{% for message in messages %}<user>{{ message['content'] }}<end>{% endfor %}"
-
-
-# Tokenizers: one token a character.
-
-
-def byte_symbols() -> list[str]:
-    """The 256 symbols that stand for bytes in byte-level vocabularies."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    return [chr(b) for b in plain] + [chr(256 + i) for i in range(256 - len(plain))]
-
-
-def clip_tokenizer() -> Any:
-    symbols = byte_symbols()
-    names = ["<|startoftext|>", "<|endoftext|>", *symbols, *(symbol + "</w>" for symbol in symbols)]
-    return transformers.CLIPTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=77)
-
-
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'"
-
-
-def t5_tokenizer() -> Any:
-    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *((c, -3.0) for c in LETTERS)]
-    return transformers.T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=77)
-
-
-def qwen_tokenizer() -> Any:
-    names = ["<|endoftext|>", *byte_symbols()]
-    tokenizer = transformers.Qwen2Tokenizer(
-        vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=512
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return tokenizer
-
-
-# Text encoders.
-
-
-def loud(encoder: Module) -> Any:
-    """Make tokens differ a lot."""
-    with torch.no_grad():
-        encoder.get_input_embeddings().weight.normal_(std=1.0)
-    return encoder.eval()
-
-
-def clip_text(*, projected: bool = False, seed: int = 0) -> Any:
-    torch.manual_seed(seed)
-    config = transformers.CLIPTextConfig(
-        vocab_size=514, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=77, projection_dim=32, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-    )  # fmt: skip
-    name = "CLIPTextModelWithProjection" if projected else "CLIPTextModel"
-    return loud(getattr(transformers, name)(config))
-
-
-def t5_text() -> Any:
-    torch.manual_seed(3)
-    config = transformers.T5Config(
-        vocab_size=80, d_model=32, d_ff=37, d_kv=8, num_layers=2, num_heads=4, relative_attention_num_buckets=8
-    )
-    return loud(transformers.T5EncoderModel(config))
-
-
-def gemma_text() -> Any:
-    torch.manual_seed(3)
-    config = transformers.Gemma2Config(
-        head_dim=16, hidden_size=8, intermediate_size=64, max_position_embeddings=512, num_attention_heads=2,
-        num_hidden_layers=1, num_key_value_heads=2, vocab_size=80, attn_implementation="eager",
-    )  # fmt: skip
-    return loud(transformers.Gemma2Model(config))
-
-
-def qwen3_text(name: str) -> Any:
-    torch.manual_seed(3)
-    config = transformers.Qwen3Config(
-        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, head_dim=8, max_position_embeddings=1024,
-    )  # fmt: skip
-    return loud(getattr(transformers, name)(config))
-
-
-def qwen25_vl_text() -> Any:
-    torch.manual_seed(3)
-    config = transformers.Qwen2_5_VLConfig(
-        text_config={
-            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "rope_theta": 1000000.0, "vocab_size": 300,
-            "rope_scaling": {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"},
-        },
-        vision_config={
-            "depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
-        },
-        hidden_size=16, vocab_size=300, vision_end_token_id=291, vision_start_token_id=290, vision_token_id=292,
-    )  # fmt: skip
-    return loud(transformers.Qwen2_5_VLForConditionalGeneration(config))
-
-
-# Autoencoders and denoisers.
-
-
-def vae(latent_channels: int = 4, widths: tuple[int, ...] = (16, 32), **options: Any) -> Any:
-    torch.manual_seed(1)
-    return diffusers.AutoencoderKL(
-        block_out_channels=widths, latent_channels=latent_channels, norm_num_groups=8, sample_size=32,
-        down_block_types=["DownEncoderBlock2D"] * len(widths), up_block_types=["UpDecoderBlock2D"] * len(widths),
-        **options,
-    ).eval()  # fmt: skip
-
-
-def unet(in_channels: int = 4, **options: Any) -> Any:
-    torch.manual_seed(2)
-    return diffusers.UNet2DConditionModel(
-        block_out_channels=(32, 64), layers_per_block=1, sample_size=16, in_channels=in_channels, out_channels=4,
-        norm_num_groups=8, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **options,
-    ).eval()  # fmt: skip
-
-
-def sdxl_unet(in_channels: int = 4) -> Any:
-    return unet(
-        in_channels, addition_embed_type="text_time", addition_time_embed_dim=8, transformer_layers_per_block=(1, 2),
-        projection_class_embeddings_input_dim=80, attention_head_dim=(2, 4), use_linear_projection=True,
-        cross_attention_dim=64,
-    )  # fmt: skip
 
 
 # Pipelines, by the class's name.
@@ -171,8 +55,10 @@ def stable_diffusion(name: str) -> Any:
 
 
 def control(name: str, network: Any) -> dict[str, Any]:
-    """The ControlNet of a pipeline whose class's name asks for one."""
-    return {"controlnet": further.control_net(network)} if "ControlNet" in name else {}
+    """The ControlNet or T2I-Adapter of a pipeline whose class's name asks for one."""
+    if "Adapter" in name:
+        return {"adapter": control_networks.adapter()}
+    return {"controlnet": control_networks.control_network(name, network)} if "ControlNet" in name else {}
 
 
 def sdxl(name: str) -> Any:
@@ -187,7 +73,7 @@ def sdxl(name: str) -> Any:
 
 def sd3(name: str) -> Any:
     torch.manual_seed(4)
-    channels = 16 if "Inpaint" in name else 4
+    channels = 16 if "Inpaint" in name or "ControlNet" in name else 4
     transformer = diffusers.SD3Transformer2DModel(
         sample_size=16, patch_size=1, in_channels=channels, out_channels=channels, num_layers=2,
         attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=32,
@@ -197,13 +83,14 @@ def sd3(name: str) -> Any:
         transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
         vae=vae(channels, shift_factor=0.06, scaling_factor=1.5), text_encoder=clip_text(projected=True),
         tokenizer=clip_tokenizer(), text_encoder_2=clip_text(projected=True, seed=5), tokenizer_2=clip_tokenizer(),
-        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(),
+        text_encoder_3=t5_text(), tokenizer_3=t5_tokenizer(), **control(name, transformer),
     )  # fmt: skip
 
 
 def flux(name: str) -> Any:
     torch.manual_seed(4)
-    channels = 24 if "Fill" in name else 8 if "Control" in name else 4  # the picture beside, and Fill's mask
+    beside = "Control" in name and "ControlNet" not in name
+    channels = 24 if "Fill" in name else 8 if beside else 4  # the picture beside, and Fill's mask
     transformer = diffusers.FluxTransformer2DModel(
         patch_size=1, in_channels=channels, out_channels=4, num_layers=2, num_single_layers=2, attention_head_dim=16,
         num_attention_heads=2,
@@ -213,6 +100,7 @@ def flux(name: str) -> Any:
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=small, text_encoder=clip_text(),
         tokenizer=clip_tokenizer(), text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=transformer,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -252,7 +140,7 @@ def sana(name: str) -> Any:
         scheduler=diffusers.SCMScheduler()
         if "Sprint" in name
         else diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
-        text_encoder=gemma_text(), tokenizer=t5_tokenizer(),
+        text_encoder=gemma_text(), tokenizer=t5_tokenizer(), **control(name, transformer),
     )  # fmt: skip
 
 
@@ -272,7 +160,7 @@ def qwen_image(name: str) -> Any:
     )
     return getattr(diffusers, name)(
         scheduler=scheduler, vae=autoencoder, text_encoder=qwen25_vl_text(), tokenizer=qwen_tokenizer(),
-        transformer=transformer,
+        transformer=transformer, **control(name, transformer),
     )  # fmt: skip
 
 
@@ -289,6 +177,7 @@ def z_image(name: str) -> Any:
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=vae(16, scaling_factor=0.36, shift_factor=0.11),
         text_encoder=qwen3_text("Qwen3Model"), tokenizer=qwen_tokenizer(), transformer=transformer,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -309,7 +198,7 @@ def flux2(name: str) -> Any:
     return getattr(diffusers, name)(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
         text_encoder=qwen3_text("Qwen3ForCausalLM") if is_klein else further.mistral_text(),
-        tokenizer=qwen_tokenizer() if is_klein else further.MistralProcessor(qwen_tokenizer()), transformer=transformer,
+        tokenizer=qwen_tokenizer() if is_klein else further.Processor(qwen_tokenizer()), transformer=transformer,
     )  # fmt: skip
 
 
@@ -439,10 +328,12 @@ def depth(name: str) -> Any:
 
 
 def hunyuan_dit(name: str) -> Any:
+    transformer = further.hunyuan_dit_transformer()
     return getattr(diffusers, name)(
         vae=vae(widths=(16,) * 4), text_encoder=further.bert_text(), tokenizer=further.bert_tokenizer(),
-        text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=further.hunyuan_dit_transformer(),
+        text_encoder_2=t5_text(), tokenizer_2=t5_tokenizer(), transformer=transformer,
         scheduler=diffusers.DDPMScheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        **control(name, transformer),
     )  # fmt: skip
 
 
@@ -470,31 +361,45 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
         "LatentConsistencyModelPipeline", "LatentConsistencyModelImg2ImgPipeline",
         "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
         "StableDiffusionControlNetInpaintPipeline", "StableDiffusionPAGPipeline", "StableDiffusionPAGImg2ImgPipeline",
-        "StableDiffusionPAGInpaintPipeline",
+        "StableDiffusionPAGInpaintPipeline", "StableDiffusionControlNetPAGPipeline",
+        "StableDiffusionControlNetPAGInpaintPipeline", "StableDiffusionAdapterPipeline",
     ),
     sdxl: (
         "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
         "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
         "StableDiffusionXLControlNetInpaintPipeline", "StableDiffusionXLPAGPipeline",
         "StableDiffusionXLPAGImg2ImgPipeline", "StableDiffusionXLPAGInpaintPipeline",
+        "StableDiffusionXLControlNetPAGPipeline", "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+        "StableDiffusionXLControlNetUnionInpaintPipeline", "StableDiffusionXLAdapterPipeline",
     ),
     sd3: (
         "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline",
         "StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline",
+        "StableDiffusion3ControlNetPipeline", "StableDiffusion3ControlNetInpaintingPipeline",
     ),
     depth: ("StableDiffusionDepth2ImgPipeline",),
-    hunyuan_dit: ("HunyuanDiTPipeline", "HunyuanDiTPAGPipeline"),
+    hunyuan_dit: ("HunyuanDiTPipeline", "HunyuanDiTPAGPipeline", "HunyuanDiTControlNetPipeline"),
     ovis_image: ("OvisImagePipeline",),
     deep_floyd: ("IFPipeline",),
     flux: (
         "FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxFillPipeline", "FluxControlPipeline",
-        "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline",
+        "FluxControlImg2ImgPipeline", "FluxControlInpaintPipeline", "FluxControlNetPipeline",
+        "FluxControlNetImg2ImgPipeline", "FluxControlNetInpaintPipeline",
     ),
     flux2: ("Flux2Pipeline", "Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
     pixart: ("PixArtAlphaPipeline", "PixArtSigmaPipeline", "PixArtSigmaPAGPipeline"),
-    sana: ("SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline"),
-    qwen_image: ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
-    z_image: ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+    sana: (
+        "SanaPipeline", "SanaPAGPipeline", "SanaSprintPipeline", "SanaSprintImg2ImgPipeline", "SanaControlNetPipeline",
+    ),
+    qwen_image: (
+        "QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline", "QwenImageControlNetPipeline",
+        "QwenImageControlNetInpaintPipeline",
+    ),
+    z_image: (
+        "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline", "ZImageControlNetPipeline",
+        "ZImageControlNetInpaintPipeline",
+    ),
     chroma: ("ChromaPipeline", "ChromaImg2ImgPipeline"),
     aura_flow: ("AuraFlowPipeline",),
     lumina2: ("Lumina2Pipeline",),
@@ -505,6 +410,7 @@ FAMILIES: dict[Callable[[str], Any], tuple[str, ...]] = {
     bria: ("BriaPipeline",),
     wan: ("WanPipeline",),
     ltx: ("LTXPipeline",),
+    **newer.FAMILIES,
 }  # fmt: skip
 BUILDERS = {name: builder for builder, names in FAMILIES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Tiny pipelines beside `conftest`'s: with a ControlNet, with perturbed attention, and families of later date."""
+"""Parts of tiny pipelines beside `conftest`'s: families of later date."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ import diffusers
 import torch
 import transformers
 from torch.nn import Module
-
-
-def control_net(unet: Any) -> Any:
-    """Return a ControlNet for a UNet; its zero convolutions are made loud, or it would say nothing."""
-    torch.manual_seed(6)
-    network = diffusers.ControlNetModel.from_unet(
-        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(16, 32)
-    )
-    with torch.no_grad():
-        for zero in (*network.controlnet_down_blocks, network.controlnet_mid_block):
-            zero.weight.normal_(std=0.3)
-        network.controlnet_cond_embedding.conv_out.weight.normal_(std=0.3)
-    return network.eval()
 
 
 def glm_text() -> Any:
@@ -52,18 +39,27 @@ def mistral_text() -> Any:
     return encoder
 
 
-class MistralProcessor:
-    """What FLUX.2 uses of transformers' PixtralProcessor, which cannot be imported without torchvision."""
+class Processor:
+    """What pipelines use of a processor of transformers, which cannot be imported without torchvision."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|image_pad|>"]})
         tokenizer.chat_template = (
             "{% for message in messages %}<{{ message['role'] }}>"
-            "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+            "{% if message['content'] is string %}{{ message['content'] }}"
+            "{% else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{% endfor %}"
         )
 
+    def __call__(self, text: Any, images: Any = None, videos: Any = None, **options: Any) -> Any:
+        return self.tokenizer(text, **options)
+
     def apply_chat_template(self, conversations: Any, **options: Any) -> Any:
-        return self.tokenizer.apply_chat_template(conversations, **options)
+        made = self.tokenizer.apply_chat_template(conversations, **options)
+        return [made] if made and isinstance(made[0], int) else made  # a processor makes a batch of one conversation
+
+    def decode(self, ids: Any, **options: Any) -> str:
+        return str(self.tokenizer.decode(ids, **options))
 
 
 def cog_view_3_transformer() -> Module:

@@ -9,7 +9,8 @@ import diffusers
 import pytest
 import torch
 from claims import also
-from further_pipelines import control_net
+from control_networks import control_net
+from oracle import oracle
 from PIL import Image
 from torch import Generator, Tensor
 
@@ -120,6 +121,21 @@ def test_several_networks_in_guess_mode_and_in_a_list(controlled: Any) -> None:
     plain = controlled(prompts, **settings(**call))[0]
     drawn = draw(controlled, HALF, prompts, **call)
     assert torch.equal(drawn.output[0][0], plain[0]) and not torch.equal(drawn.output[0][1], plain[1])
+
+
+@also("true guidance with a negative prompt", "FluxControlNetPipeline")
+@pytest.mark.parametrize("reuse", [1, 2])
+def test_the_negative_prompt_is_given_the_control_of_its_own_stream(build: Build, name: str, reuse: int) -> None:
+    """FLUX hands on what the ControlNet made of the prompt, so that the negative prompt's call is mixed as well."""
+    pipe = build(name)
+    call = {"control_image": CONTROL, "height": 32, "width": 32, "negative_prompt": "snow", "true_cfg_scale": 3.0}
+    plain, original = (pipe(text, **settings(**call))[0] for text in (SAFE, UNSAFE))
+    assert distance(draw(pipe, FULL, **call).output[0], plain) <= 1e-3 * distance(original, plain)
+    drawn = draw(pipe, HALF, reuse=reuse, **call)
+    assert (drawn.plain_rows, drawn.rows) == (8, [8 + 4 // reuse])
+    if reuse == 1:
+        expected = oracle(pipe, lambda text: pipe(text, **settings(**call))[0], UNSAFE, SAFE, HALF, num_steps=4)
+        assert distance(drawn.output[0], expected) <= 5e-3 * distance(original, expected)
 
 
 def load_ip_adapter(unet: Any, width: int = 16) -> None:

@@ -203,7 +203,14 @@ def test_pag_leaves_the_attention_of_the_denoiser_as_it_was(build: Build, name: 
     pipe(BENIGN, **settings(**size, pag_scale=0.0))  # raises with PAG's processors
 
 
-@pytest.mark.parametrize("name", ["FluxPipeline", "ChromaPipeline", "QwenImagePipeline", "LTXPipeline"])
+def test_a_local_map_where_channels_come_last_is_refused_when_wrapped(build: Build) -> None:
+    with pytest.raises(InvalidInput, match="channels last"):
+        SafePipeline(build("Kandinsky5T2IPipeline"), local=LocalWeight(smooth=1))
+
+
+@pytest.mark.parametrize(
+    "name", ["FluxPipeline", "ChromaPipeline", "QwenImagePipeline", "LTXPipeline", "Ideogram4Pipeline"]
+)
 def test_a_local_map_on_packed_latents_is_refused_when_wrapped(build: Build, name: str) -> None:
     """They have no grid to smooth on: that shows before the first unsafe prompt, not in the middle of its picture."""
     pipe = build(name)

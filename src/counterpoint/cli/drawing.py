@@ -130,7 +130,7 @@ def draw(
     """
     import torch
 
-    if safe.family.output != "images":
+    if safe.family.is_video:
         raise InvalidInput("model", plan.model_name, f"a model of pictures; {safe.family.name} is for Python only")
     output = safe(
         plan.prompt,
@@ -140,7 +140,7 @@ def draw(
         **plan.call,
         **step_callback(safe.pipe, on_step),
     )
-    return output.images[0], output.safety[0]
+    return getattr(output, safe.family.output)[0], output.safety[0]
 
 
 def marking(*, no_watermark: bool, certificate: Path | None, key: Path | None) -> Marking:

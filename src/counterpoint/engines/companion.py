@@ -3,7 +3,8 @@
 Before each denoiser call the pipeline asks the ControlNet, and hands its answers (residuals) on. Told the
 prompt only, it would draw the unsafe thing into the safe rows. So where a safe row takes the prompt's place
 in the denoiser, it does here too; and where it runs beside, the ControlNet is asked once more for the safe
-rows alone, at the time the denoiser is: with reuse no oftener than that.
+rows alone, at the time the denoiser is: with reuse no oftener than that. Qwen-Image, and FLUX with true guidance,
+hand the answers to the prompt on to the negative prompt's call as well: then that call is mixed, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from counterpoint.engines.conditioning import RESIDUALS, Conditioning, Match, Path, leaves, rebuild
-from counterpoint.engines.denoiser import uncompiled
+from counterpoint.engines.denoiser import num_rows, uncompiled
 from counterpoint.engines.prediction import with_rows
 from counterpoint.interfaces import SafetyFailure
 
@@ -32,7 +33,10 @@ class Companion:
     def __init__(self, recorded: dict[Module, dict[str, Any]], num_images: int, engaged: Sequence[int]) -> None:
         self.recorded, self.num_images, self.engaged = recorded, num_images, engaged
         self._conditioning: dict[Module, Conditioning] = {}
-        self._safe_call: tuple[Module, dict[str, Any], list[int]] | None = None
+        self._safe_call: tuple[Module, dict[str, Any]] | None = None
+        self._answers: list[Tensor] | None = None  # to that call, once it was made
+        self._found: list[Match] = []
+        self._num_rows = 0
         self._is_told = False  # whether the answers in hand may be used in the safe rows' place
 
     @property
@@ -60,13 +64,14 @@ class Companion:
                 arguments, self.recorded[network], self.num_images, self.engaged, may_agree=True
             )
         conditioning = self._conditioning[network]
-        self._safe_call, self._is_told = None, not conditioning.rows  # one that hears no text serves both streams
-        found: list[Match] = conditioning.find(arguments) if mixes else []
+        self._safe_call, self._answers, self._num_rows = None, None, num_rows(arguments)
+        self._is_told = not conditioning.rows  # one that hears no text serves both streams
+        found = self._found = conditioning.find(arguments) if mixes else []
         if not found:
             return None
         swapped = conditioning.safe_in_place(arguments, found) if whole else None
         if swapped is None:
-            self._safe_call = module, conditioning.safe_rows(arguments, found), [match.image for match in found]
+            self._safe_call = module, conditioning.safe_rows(arguments, found)
         self._is_told = True
         return swapped
 
@@ -74,6 +79,11 @@ class Companion:
         """Raise SafetyFailure where a denoiser call that is to be mixed has answers to the prompt alone."""
         if _residuals(arguments) and not self._is_told:
             raise SafetyFailure("the ControlNet did not answer for the safe stream; nothing is drawn")
+
+    def overheard(self, arguments: dict[str, Any]) -> list[Match]:
+        """Return the rows of a negative prompt's call that are given the answers to the prompt; empty where none is."""
+        is_given = self.waits and bool(_residuals(arguments)) and num_rows(arguments) == self._num_rows
+        return self._found if is_given else []
 
     def with_safe_answers(
         self,
@@ -96,12 +106,15 @@ class Companion:
         before = _residuals(arguments)
         if self._safe_call is None or not before:
             return arguments
-        module, safe_call, images = self._safe_call
-        answers = [answer for answer in leaves(run(module, safe_call)).values() if isinstance(answer, Tensor)]
-        shapes = [(len(places), *value.shape[1:]) for value in before.values()]
-        if images != [match.image for match in found] or [tuple(answer.shape) for answer in answers] != shapes:
+        if self._answers is None:
+            answers = leaves(run(*self._safe_call)).values()
+            self._answers = [answer for answer in answers if isinstance(answer, Tensor)]
+        is_whole = list(places) == list(range(num_rows(arguments)))  # then their length may differ, with the text's
+        shapes = [(len(places), *v.shape[1:]) for v in (self._answers if is_whole else before.values())]
+        fits = len(self._answers) == len(before) and [tuple(answer.shape) for answer in self._answers] == shapes
+        if not fits or [match.image for match in self._found] != [match.image for match in found]:
             raise SafetyFailure("the ControlNet's answers for the safe stream do not fit; nothing is drawn")
-        after = {path: with_rows(before[path], places, [a]) for path, a in zip(before, answers, strict=True)}
+        after = {path: with_rows(before[path], places, [a]) for path, a in zip(before, self._answers, strict=True)}
         changed: dict[str, Any] = rebuild(lambda path, value: after.get(path, value), arguments)
         return changed
 

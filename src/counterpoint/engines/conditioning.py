@@ -26,12 +26,21 @@ RESIDUALS = (
     "controlnet_block_samples", "controlnet_single_block_samples",
 )  # fmt: skip
 """What denoisers call the answers of a ControlNet, in the order in which it gives them."""
-STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, "timestep", "t"})
+KEPT = frozenset({"kv_cache", "kv_cache_mode"})
+"""Arguments in which a denoiser keeps what it made of a prompt for the steps to come: the safe rows go without them."""
+STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, *KEPT, "timestep", "timesteps", "t"})
 """Arguments that change from step to step, so that a difference in them is not conditioning."""
-LISTS_OF_PARTS = frozenset({*RESIDUALS, "controlnet_cond"})
-"""Arguments that list one tensor a block or a ControlNet, not a row: there may be as many by chance."""
-UNBATCHED = frozenset({"img_ids", "txt_ids", "image_rotary_emb", "img_shapes", "ip_adapter_masks"})
+LISTS_OF_PARTS = frozenset({
+    *RESIDUALS, "controlnet_cond", "control_type", "down_intrablock_additional_residuals", "text_encoder_layers",
+})  # fmt: skip
+"""Arguments that list one tensor a block, a layer or a network, not a row: there may be as many by chance."""
+UNBATCHED = frozenset({
+    "img_ids", "txt_ids", "image_rotary_emb", "img_shapes", "ip_adapter_masks", "padding_mask", "visual_rope_pos",
+    "text_rope_pos",
+})  # fmt: skip
 """Arguments without a batch axis: their length may equal the number of rows by chance."""
+STACKED = frozenset({"encoder_hidden_states_llama3"})
+"""Arguments that stack the layers of a text encoder first, (N, B, ...): their rows are the second axis."""
 
 
 def leaves(value: Any, path: Path = ()) -> dict[Path, Any]:
@@ -66,19 +75,32 @@ def same(a: Any, b: Any) -> bool:
     return isinstance(a, (bool, int, float, str)) and type(a) is type(b) and bool(a == b)
 
 
+def row_axis(path: Path) -> int:
+    """Return which axis of a tensor its rows are."""
+    return 0 if STACKED.isdisjoint(path) else 1
+
+
 def has_rows(path: Path, value: Any, rows: int) -> bool:
-    """Whether `value` holds one entry a row: a tensor (B, ...), or an argument that lists B tensors."""
+    """Whether `value` holds one entry a row: a tensor (B, ...) or (N, B, ...), or an argument that lists B tensors."""
     if not UNBATCHED.isdisjoint(path):
         return False
     if isinstance(value, list):
         is_of_rows = len(path) == 1 and path[0] not in LISTS_OF_PARTS
         return is_of_rows and len(value) == rows and all(isinstance(item, Tensor) for item in value)
-    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == rows
+    axis = row_axis(path)
+    return isinstance(value, Tensor) and value.ndim > axis and value.shape[axis] == rows
 
 
-def pick(value: Any, rows: Sequence[int]) -> Any:
-    """Pick rows of a tensor (B, ...) or of a list of B tensors."""
-    return [value[row] for row in rows] if isinstance(value, list) else value[list(rows)]
+def row_of(path: Path, value: Any, row: int) -> Any:
+    """Return one row of what `has_rows`; of a tensor it is a view."""
+    return value[row] if isinstance(value, list) else value.select(row_axis(path), row)
+
+
+def pick(path: Path, value: Any, rows: Sequence[int]) -> Any:
+    """Pick rows of what `has_rows`."""
+    if isinstance(value, list):
+        return [value[row] for row in rows]
+    return value[:, list(rows)] if row_axis(path) else value[list(rows)]
 
 
 @dataclass(frozen=True)
@@ -153,7 +175,9 @@ class Conditioning:
 
     def _differs(self, path: Path, row: int) -> bool:
         safe = self.safe[path]
-        return not has_rows(path, safe, self.num_rows) or not same(self.keys[path][row], safe[row])
+        return not has_rows(path, safe, self.num_rows) or not same(
+            row_of(path, self.keys[path], row), row_of(path, safe, row)
+        )
 
     def find(self, arguments: dict[str, Any]) -> list[Match]:
         """Return the rows of a call that carry an engaged prompt; none in a call of unconditional rows only.
@@ -180,10 +204,14 @@ class Conditioning:
             image = row % self.num_images
             for source in self.rows:
                 is_here = source == row if rows == self.num_rows else source % self.num_images == image
-                if is_here and all(same(part[row], self.keys[path][source]) for path, part in here.items()):
+                if is_here and self._is_told(here, row, source):
                     found.append(Match(row=row, source=source, image=image))
                     break
         return found
+
+    def _is_told(self, here: dict[Path, Any], row: int, source: int) -> bool:
+        """Whether a row of a call is told what a row of the first call was."""
+        return all(same(row_of(p, part, row), row_of(p, self.keys[p], source)) for p, part in here.items())
 
     def safe_rows(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any]:
         """Return the call of the safe rows alone, one for each of `found`."""
@@ -193,22 +221,29 @@ class Conditioning:
         def safe_part(path: Path, value: Any) -> Any:
             if path in self.safe:
                 safe = self.safe[path]
-                return pick(safe, sources) if has_rows(path, safe, self.num_rows) else safe
-            return pick(value, rows) if has_rows(path, value, total) and len(rows) < total else value
+                return pick(path, safe, sources) if has_rows(path, safe, self.num_rows) else safe
+            return pick(path, value, rows) if has_rows(path, value, total) and len(rows) < total else value
 
-        return self._rebuilt(arguments, safe_part)
+        return self._rebuilt({**arguments, **dict.fromkeys(KEPT & arguments.keys())}, safe_part)
+
+    def same_rows(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any]:
+        """Return the call of the rows `found` alone, told what they are told."""
+        total, rows = num_rows(arguments), [match.row for match in found]
+        return self._rebuilt(arguments, lambda path, v: pick(path, v, rows) if has_rows(path, v, total) else v)
 
     def safe_in_place(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any] | None:
         """Return the call with the safe conditioning in the rows `found`; None where the two cannot share a call."""
         if len(found) == num_rows(arguments):
             return self.safe_rows(arguments, found)
+        if _keeps(arguments):
+            return None
         for path, safe in self.safe.items():
             if path not in self.keys or not has_rows(path, safe, self.num_rows):
                 return None  # one value for all rows, or a mask that only one of the two has
             if isinstance(safe, list):  # its rows are padded to the longest: that would touch harmless pictures
                 if len({match.image for match in found}) < self.num_images and not self._as_long(path, found):
                     return None
-            elif safe.shape[1:] != self.keys[path].shape[1:]:
+            elif safe.shape != self.keys[path].shape:
                 return None  # texts of different length
 
         def shared_part(path: Path, value: Any) -> Any:
@@ -216,7 +251,11 @@ class Conditioning:
                 return value
             value = list(value) if isinstance(value, list) else value.clone()
             for match in found:
-                value[match.row] = self.safe[path][match.source]
+                safe = row_of(path, self.safe[path], match.source)
+                if isinstance(value, list):
+                    value[match.row] = safe
+                else:
+                    row_of(path, value, match.row).copy_(safe)
             return value
 
         return self._rebuilt(arguments, shared_part)
@@ -233,7 +272,7 @@ class Conditioning:
             raise SafetyFailure("the safe text and the prompt cannot share a call, and this denoiser needs one")
         rows = [row for row in range(total) if row % self.num_images in images]
         if len(rows) < total:
-            swapped = self._rebuilt(swapped, lambda path, v: pick(v, rows) if has_rows(path, v, total) else v)
+            swapped = self._rebuilt(swapped, lambda path, v: pick(path, v, rows) if has_rows(path, v, total) else v)
         return swapped, rows
 
     def joined(self, arguments: dict[str, Any], found: Sequence[Match]) -> dict[str, Any] | None:
@@ -242,6 +281,8 @@ class Conditioning:
         rows, sources = [match.row for match in found], [match.source for match in found]
         if any(isinstance(value, list) and has_rows((name,), value, total) for name, value in arguments.items()):
             return None  # rows of a list are padded to the longest
+        if _keeps(arguments):
+            return None
         for path, safe in self.safe.items():
             key = self.keys.get(path)
             if not isinstance(safe, Tensor) or not isinstance(key, Tensor) or safe.shape != key.shape:
@@ -249,8 +290,10 @@ class Conditioning:
 
         def joined_part(path: Path, value: Any) -> Any:
             if path in self.safe:
-                return torch.cat([value, pick(self.safe[path], sources)])
-            return torch.cat([value, pick(value, rows)]) if has_rows(path, value, total) else value
+                return torch.cat([value, pick(path, self.safe[path], sources)], dim=row_axis(path))
+            return (
+                torch.cat([value, pick(path, value, rows)], row_axis(path)) if has_rows(path, value, total) else value
+            )
 
         return self._rebuilt(arguments, joined_part)
 
@@ -266,6 +309,11 @@ class Conditioning:
             else rebuild(change, value, (name,))
             for name, value in {**absent, **arguments}.items()
         }
+
+
+def _keeps(arguments: dict[str, Any]) -> bool:
+    """Whether a call keeps what it makes of the prompt, or is served what an earlier one kept."""
+    return any(arguments.get(name) is not None for name in KEPT)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -50,8 +50,8 @@ from counterpoint.engines.denoiser import (
 from counterpoint.engines.drawn import Drawn, fresh
 from counterpoint.engines.local_weight import LocalWeight, combined_map
 from counterpoint.engines.patched import check_forwards
-from counterpoint.engines.planning import Plan, beside, in_place
-from counterpoint.engines.prediction import first_rows, is_finite, rows_of, with_rows
+from counterpoint.engines.planning import Plan, beside, in_place, overheard
+from counterpoint.engines.prediction import first_rows, fitted, is_finite, rows_of, with_rows
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
 from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import StepWatch
@@ -188,6 +188,7 @@ class MixedPredictions:
         conditioning, self._todo = self._conditioning[network], None
         found = conditioning.find(arguments) if self.weight > 0.0 else []
         if not found:  # before tau, or a call of unconditional rows
+            self._overhear(network, arguments)
             return None
         self._check_apart(network, arguments)
         self._companion.check(arguments)
@@ -196,13 +197,31 @@ class MixedPredictions:
         shares_calls = not getattr(module, "is_cache_enabled", False) and not self._companion.waits
         plan = in_place(conditioning, arguments, found) if self.is_whole and shares_calls else None
         if plan is None:
-            call = network, self._calls_to_mix
-            self._calls_to_mix += 1
-            plan = self._plan(call, arguments, found, shares_calls=shares_calls)
+            call = self._next_call(network)
+            plan = self._known(call, found)
+            if plan is None:
+                may_join = shares_calls and len(self.engaged) == self.num_images
+                plan = beside(conditioning, arguments, found, splits=self._splits[network], may_join=may_join)
             self._todo = call, plan
+        self._count(plan)
+        return None if plan.arguments is None else ((), plan.arguments)
+
+    def _overhear(self, network: Module, arguments: dict[str, Any]) -> None:
+        """Mix a negative prompt's call where a ControlNet's answers to the prompt go into it."""
+        found = self._companion.overheard(arguments) if self.weight > 0.0 else []
+        if found:
+            call = self._next_call(network)
+            plan = self._known(call, found) or overheard(self._conditioning[network], arguments, found)
+            self._todo = call, plan
+            self._count(plan)
+
+    def _next_call(self, network: Module) -> tuple[Module, int]:
+        self._calls_to_mix += 1
+        return network, self._calls_to_mix - 1
+
+    def _count(self, plan: Plan) -> None:
         for image in plan.extra:
             self.extra_rows[image] += 1
-        return None if plan.arguments is None else ((), plan.arguments)
 
     def _check_apart(self, network: Module, arguments: dict[str, Any]) -> None:
         """Raise where a pipeline with a call for each prompt asks the same twice: one of them is a negative prompt."""
@@ -216,16 +235,11 @@ class MixedPredictions:
             raise InvalidInput("negative_prompt", "what the prompt says", allowed)
         self._asked.append(asked)
 
-    def _plan(
-        self, call: tuple[Module, int], arguments: dict[str, Any], found: list[Match], *, shares_calls: bool
-    ) -> Plan:
-        """Return how the safe rows of a call run; where what an earlier step found out serves, they do not."""
-        network, known = call[0], self._differences.get(call)
+    def _known(self, call: tuple[Module, int], found: list[Match]) -> Plan | None:
+        """Return the plan in which what an earlier step found out serves; None where the safe rows have to run."""
+        known = self._differences.get(call)
         is_due = self.is_whole or sum(weight > 0.0 for weight in self.weights) % self.reuse == 0
-        if not is_due and known is not None and known[0] == found:
-            return Plan(found=found)
-        may_join = shares_calls and len(self.engaged) == self.num_images
-        return beside(self._conditioning[network], arguments, found, splits=self._splits[network], may_join=may_join)
+        return None if is_due or known is None or known[0] != found else Plan(found=found)
 
     def _after_denoiser(self, module: Module, args: tuple[Any, ...], output: Any) -> Any:
         if self._is_foreign:
@@ -244,11 +258,13 @@ class MixedPredictions:
         rows = [match.row for match in plan.found]
         original = rows_of(output, rows)
         if plan.places:
-            safe = rows_of(output if plan.safe_arguments is None else self._safe_output(module, plan), plan.places)
+            own = plan.safe_arguments is None
+            safe = rows_of(output if own else self._safe_output(module, plan, f"safe {call[1]}"), plan.places)
+            safe = [fitted(b, a) for a, b in zip(original, safe, strict=True)]
             if self.reuse > 1:
                 self._differences[call] = plan.found, [b - a for a, b in zip(original, safe, strict=True)]
         else:
-            safe = [a + difference for a, difference in zip(original, self._differences[call][1], strict=True)]
+            safe = [a + fitted(kept, a) for a, kept in zip(original, self._differences[call][1], strict=True)]
         images = [match.image for match in plan.found]
         of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
         parts = [
@@ -257,11 +273,11 @@ class MixedPredictions:
         ]
         return with_rows(first_rows(output, plan.own_rows) if plan.own_rows else output, rows, parts)
 
-    def _safe_output(self, module: Module, plan: Plan) -> Any:
-        """Run the safe rows' own call."""
+    def _safe_output(self, module: Module, plan: Plan, context: str) -> Any:
+        """Run the safe rows' own call; a cache keeps what it makes of it under the name `context`."""
         assert plan.safe_arguments is not None
         arguments = self._companion.with_safe_answers(plan.safe_arguments, plan.places, plan.found, self._run_apart)
-        return self._run_apart(module, arguments)
+        return self._run_apart(module, arguments, context)
 
     def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
         self._compare(original, safe, images)
@@ -275,11 +291,11 @@ class MixedPredictions:
             if image not in self._heard and not torch.equal(a, b):
                 self._heard.add(image)
 
-    def _run_apart(self, module: Any, arguments: dict[str, Any]) -> Any:
+    def _run_apart(self, module: Any, arguments: dict[str, Any], context: str = "safe") -> Any:
         self._runs_safe_rows = True
         try:
             if getattr(module, "is_cache_enabled", False):  # a cache keeps one state per context
-                with module.cache_context("safe"):
+                with module.cache_context(context):
                     return module(**arguments)
             return module(**arguments)
         finally:

@@ -51,6 +51,13 @@ def _size(arguments: dict[str, Any], rows: int) -> int:
     return rows * int(sample_of(arguments)[0].numel())
 
 
+def overheard(conditioning: Conditioning, arguments: dict[str, Any], found: list[Match]) -> Plan:
+    """Return the plan for rows that are told the same in both streams, but for a ControlNet's answers."""
+    same = conditioning.same_rows(arguments, found)
+    images = [match.image for match in found]
+    return Plan(found=found, places=range(len(found)), safe_arguments=same, extra=images)
+
+
 def beside(
     conditioning: Conditioning, arguments: dict[str, Any], found: list[Match], *, splits: bool, may_join: bool
 ) -> Plan:

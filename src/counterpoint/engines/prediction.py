@@ -65,6 +65,18 @@ def first_rows(prediction: Any, count: int) -> Any:
             return type(prediction)(**{name: first_rows(item, count) for name, item in prediction.items()})
 
 
+def fitted(part: Tensor, to: Tensor) -> Tensor:
+    """Return `part` with as many tokens as `to` has, both (R, L, ...).
+
+    Some denoisers answer for the text as well, in front of the latents, which nobody reads. Texts differ in length, so
+    that the last tokens go together; those in front that `part` lacks are taken from `to`.
+    """
+    if part.shape == to.shape or part.ndim != 3:
+        return part
+    count = min(part.shape[1], to.shape[1])
+    return torch.cat([to[:, :-count], part[:, -count:]], dim=1)
+
+
 def is_finite(prediction: Any) -> bool:
     """Whether a prediction holds neither NaN nor infinity."""
     if isinstance(prediction, Tensor):

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, Literal
 
 from counterpoint.families.unsupported import UNSUPPORTED, reason_against
 from counterpoint.interfaces import EngineName, InvalidInput
 
-EMBEDDINGS = re.compile(r"(negative_)?(pooled_)?prompt_(embeds|attention_mask|embeds_mask)(_\d)?")
+EMBEDDINGS = re.compile(r"(negative_)?(pooled_)?prompt_(embeds|attention_mask|embeds_mask|cu_seqlens)(_[a-z0-9]+)?")
 """Arguments with which diffusers pipelines take text that is encoded already."""
 FURTHER_PROMPTS = re.compile(r"prompt_\d")
 """Arguments with which they take another prompt for another encoder."""
@@ -38,6 +38,14 @@ class Family:
     is there reads the longest prompts and sets their limit."""
     template_tokens: int = 0
     """Tokens of the limit that the pipeline's own template takes."""
+    max_tokens: int | None = None
+    """Tokens that the pipeline reads where no argument of its call says it; None = what the tokenizer says."""
+    reads_with: Literal["any encoder", "ChatGLM"] = "any encoder"
+    """How the gate reads: as any encoder of transformers is read, or as Kolors' own."""
+    packs_latents: bool = False
+    """Whether the latents are packed, where the class has no method that says so."""
+    channels_last: bool = False
+    """Whether the denoiser's channels come last, where no local map looks for them."""
     fixed_arguments: tuple[str, ...] = ()
     """Further arguments that would change the text after the gate has read it: left at their default."""
     reference_pipelines: tuple[str, ...] = ()
@@ -54,6 +62,11 @@ class Family:
     def engines(self, classes: Sequence[str]) -> tuple[EngineName, ...]:
         """Return the engines that run a pipeline of these classes (its own and those above it), the default first."""
         return ("fused", "reference") if set(classes) & set(self.reference_pipelines) else ("fused",)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether a result is a list of frames, and no picture."""
+        return self.output == "frames"
 
     def own_arguments(self, pipeline: type) -> set[str]:
         """Return the arguments that a safe call does not take: the gate has to read all the text."""
@@ -113,10 +126,12 @@ def readers(pipe: Any, family: Family) -> list[tuple[Any, Any]]:
 
 def packs_latents(pipe: Any) -> bool:
     """Whether the pipeline packs its latents, (B, C, H, W) into a row of patches (B, L, C), as FLUX does."""
-    return hasattr(type(pipe), "_pack_latents")
+    return hasattr(type(pipe), "_pack_latents") or family_of(pipe).packs_latents
 
 
 def token_limit(pipe: Any, family: Family) -> int | None:
     """Return the tokens that a prompt may have; None = the tokenizer's own limit."""
     parameter = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
-    return None if parameter is None else int(parameter.default) - family.template_tokens
+    default = None if parameter is None else parameter.default
+    limit = family.max_tokens if default is None else int(default)
+    return None if limit is None else limit - family.template_tokens

@@ -10,6 +10,8 @@ FAMILY = Family(
         "StableDiffusionControlNetPipeline",
         "StableDiffusionControlNetImg2ImgPipeline",
         "StableDiffusionControlNetInpaintPipeline",
+        "StableDiffusionControlNetPAGPipeline",
+        "StableDiffusionControlNetPAGInpaintPipeline",
     ),
     takes_embeddings=True,
     note="the gate reads the prompt, not the control picture; reports count the denoiser's rows, not the ControlNet's",

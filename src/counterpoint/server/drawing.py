@@ -67,9 +67,9 @@ def draw(safe: SafePipeline, orders: Sequence[Order], on_step: Callable[[], None
         on_unsafe=settings.on_unsafe,
         **call,
     )
-    if not len(output.images) == len(output.safety) == len(orders):
-        raise SafetyFailure(f"{len(output.images)} pictures of {len(orders)} were drawn; nothing is returned")
-    pictures = Pictures(output, output.safety)
+    pictures = Pictures(output, output.safety, name=safe.family.output)
+    if not len(pictures.images) == len(output.safety) == len(orders):
+        raise SafetyFailure(f"{len(pictures.images)} pictures of {len(orders)} were drawn; nothing is returned")
     if safe.picture_detectors and settings.safety == 0.0:
         _look(safe, pictures, settings.on_unsafe)
     return list(zip(pictures.images, pictures.reports, strict=True))

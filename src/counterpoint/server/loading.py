@@ -50,6 +50,6 @@ def wrap(pipe: Any, settings: Settings) -> SafePipeline:
         local=settings.local,
         reuse=settings.reuse,
     )
-    if safe.family.output != "images":
+    if safe.family.is_video:
         raise InvalidInput("models", type(pipe).__name__, "models of pictures; this one gives video")
     return safe
