@@ -100,11 +100,11 @@ class EncoderText:
         return torch.cat(parts)
 
     def _hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        asked = {"output_hidden_states": True} if self._has_head else {}
-        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **asked)
-        if getattr(output, "last_hidden_state", None) is None and not self._has_head:  # a language model
-            self._has_head = True
-            return self._hidden(input_ids, attention_mask)
+        if not self._has_head:
+            output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+            self._has_head = getattr(output, "last_hidden_state", None) is None  # a language model
+        if self._has_head:
+            output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
         hidden: Tensor = output.hidden_states[-1] if self._has_head else output.last_hidden_state
         return hidden
 
