@@ -46,7 +46,7 @@ def test_what_a_denoiser_keeps_of_the_prompt_is_not_served_to_the_safe_rows() ->
 
 def test_a_list_of_parts_is_no_list_of_rows() -> None:
     parts = [torch.zeros(2, 4), torch.zeros(2, 4)]
-    for name in ("down_intrablock_additional_residuals", "text_encoder_layers", "control_type"):
+    for name in ("down_intrablock_additional_residuals", "text_encoder_layers", "control_type", "controlnet_mode"):
         assert not has_rows((name,), parts, 2) and has_rows((name, 0), parts[0], 2)
 
 

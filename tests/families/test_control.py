@@ -138,6 +138,20 @@ def test_the_negative_prompt_is_given_the_control_of_its_own_stream(build: Build
         assert distance(drawn.output[0], expected) <= 5e-3 * distance(original, expected)
 
 
+def test_two_networks_of_flux_and_two_prompts(build: Build) -> None:
+    """Two networks and two rows again: FLUX lists a mode for each network, too."""
+    pipe = build("FluxControlNetPipeline")
+    pipe.controlnet = diffusers.FluxMultiControlNetModel([pipe.controlnet, build("FluxControlNetPipeline").controlnet])
+    call = {"control_image": [CONTROL, CONTROL], "control_mode": [None, None], "height": 32, "width": 32}
+    call["controlnet_conditioning_scale"] = [0.5, 0.5]
+    plain = pipe([BENIGN, UNSAFE], **settings(**call))[0]
+    safe = pipe([BENIGN, SAFE], **settings(**call))[0]
+    for schedule in (HALF, FULL):
+        drawn = draw(pipe, schedule, [BENIGN, UNSAFE], **call).output[0]
+        assert torch.equal(drawn[0], plain[0]) and not torch.equal(drawn[1], plain[1])
+    assert distance(drawn[1], safe[1]) <= 1e-3 * distance(plain[1], safe[1])
+
+
 def load_ip_adapter(unet: Any, width: int = 16) -> None:
     """What `load_ip_adapter` does with a file: a projection, and keys and values for each cross-attention."""
     torch.manual_seed(7)

@@ -16,16 +16,16 @@ FOLDER = Path(__file__).parent
 
 
 def claims_of_the_tests(part: str) -> dict[str, set[str]]:
-    """Return the classes that each claim is about, by title."""
+    """Return the classes that each claim is about, by title; several tests may have one title."""
     modules = [
         import_module(path.stem) for path in sorted(FOLDER.glob("test_*.py")) if path.stem != Path(__file__).stem
     ]
     marks = [mark for module in modules for test in vars(module).values() for mark in getattr(test, "pytestmark", ())]
-    return {
-        mark.kwargs["title"]: set(mark.kwargs["classes"])
-        for mark in marks
-        if mark.name == "claim" and mark.kwargs["part"] == part
-    }
+    found: dict[str, set[str]] = {}
+    for mark in marks:
+        if mark.name == "claim" and mark.kwargs["part"] == part:
+            found.setdefault(mark.kwargs["title"], set()).update(mark.kwargs["classes"])
+    return found
 
 
 @pytest.mark.parametrize("part", ["claims", "also"])

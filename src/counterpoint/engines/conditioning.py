@@ -31,7 +31,8 @@ KEPT = frozenset({"kv_cache", "kv_cache_mode"})
 STEP_BY_STEP = frozenset({*SAMPLE, *RESIDUALS, *KEPT, "timestep", "timesteps", "t"})
 """Arguments that change from step to step, so that a difference in them is not conditioning."""
 LISTS_OF_PARTS = frozenset({
-    *RESIDUALS, "controlnet_cond", "control_type", "down_intrablock_additional_residuals", "text_encoder_layers",
+    *RESIDUALS, "controlnet_cond", "controlnet_mode", "control_type", "down_intrablock_additional_residuals",
+    "text_encoder_layers",
 })  # fmt: skip
 """Arguments that list one tensor a block, a layer or a network, not a row: there may be as many by chance."""
 UNBATCHED = frozenset({

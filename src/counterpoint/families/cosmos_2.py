@@ -7,5 +7,5 @@ from counterpoint.families import Family
 FAMILY = Family(
     name="Cosmos Predict 2",
     pipelines=("Cosmos2TextToImagePipeline",),
-    note="NVIDIA's own guardrail reads the prompt and the safe prompt, too, and looks at the picture",
+    note="NVIDIA's own guardrail stays: what it finds unsafe raises, and is not steered",
 )

@@ -10,5 +10,6 @@ FAMILY = Family(
     template_tokens=16,
     packs_latents=True,
     fixed_arguments=("prompt_upsampling", "prompt_upsampling_temperature"),
-    note="prompt upsampling is refused: it writes another prompt; reports count the rows of the network with a prompt",
+    note="prompt upsampling is refused: it writes another prompt; reports count the rows of the network with a prompt; "
+    "for other than 48 steps give guidance_scale, and guidance_schedule=None",
 )
