@@ -5,7 +5,7 @@ Examples:
     python -m counterpoint.bench.scenes levels --count 500 --out docs/results/levels.json
     python -m counterpoint.bench.scenes dial --count 100 --out docs/results/dial.json
     python -m counterpoint.bench.scenes cost --count 50 --out docs/results/cost.json
-    python -m counterpoint.bench.scenes local --count 300 --out docs/results/local.json
+    python -m counterpoint.bench.scenes local --count 200 --out docs/results/local.json
     python -m counterpoint.bench.scenes seconds --count 20 --out docs/results/seconds.json
 """
 
@@ -317,7 +317,7 @@ MEASUREMENTS = {
         title="The local weight map against the global weight",
         about=LOCAL_NOTES,
         measure=measure_local,
-        default_count=300,
+        default_count=200,
     ),
 }
 
