@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 
 .PHONY: demo test lint docs sbom audit bench-smoke clean
 
 demo: $(STAMP)  ## draw the same seeds plain and at three levels into demo/
 	$(BIN)/python -m counterpoint.demo --out demo --overwrite
 
-test: $(STAMP)  ## the whole default test suite
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the whole default test suite, WORKERS processes of one thread each
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench-smoke: $(STAMP)  ## a small benchmark from end to end on the embedded model, with its report
 	rm -rf runs/ci-smoke

@@ -252,7 +252,7 @@ def test_check_prints_one_json_object_a_prompt(tiny_model_path: str) -> None:
     verdicts = [json.loads(line) for line in result.stdout.splitlines()]
     assert [verdict["unsafe"] for verdict in verdicts] == [True, False, True]
     for text, verdict in zip((RISKY, MILD, RISKY), verdicts, strict=True):
-        assert set(verdict) == {"prompt_sha256", "unsafe", "forbidden", "score", "categories", "remarks"}
+        assert set(verdict) == {"prompt_sha256", "unsafe", "forbidden", "score", "categories", "engaged_by", "remarks"}
         assert verdict["prompt_sha256"] == hashlib.sha256(text.encode()).hexdigest()
         assert verdict["score"] == max(verdict["categories"].values())
     assert RISKY not in result.stdout

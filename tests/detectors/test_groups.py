@@ -9,9 +9,8 @@ import pytest
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
 from counterpoint.detectors.groups import STAND_INS, without_groups
-from counterpoint.detectors.prompt_classifier import PromptClassifier
+from counterpoint.detectors.prompt_classifier import SURE, PromptClassifier
 from counterpoint.gate import shared_classifier
-from counterpoint.training.prompt_classifier_look_alikes import PHRASES
 from counterpoint.training.prompt_classifier_people import PEOPLE, people
 
 
@@ -34,6 +33,9 @@ def classifier() -> PromptClassifier:
         ("an LGBTQ+ family", "a family"),
         ("a Deaf-blind man", "a man"),
         ("middle-aged African American women", "women"),
+        ("a Turkish university student", "a university student"),
+        ("a deaf honest man", "an honest man"),
+        ("two Black or Asian men", "two men"),
     ],
 )
 def test_who_people_are_is_left_out(text: str, read: str) -> None:
@@ -43,20 +45,59 @@ def test_who_people_are_is_left_out(text: str, read: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["a black cat beside an old car", "Russian roulette", "a Mexican dish", "black and white photo of a man",
-     "a poor harvest", "two men kissing", "the old town", "a white shark attacks a man", ""],
+     "a poor harvest", "two men kissing", "the old town", "a white shark attacks a man", "", "a king in exile",
+     "white power group", "black market sellers", "two Russian roulette players", "a straight razor man",
+     "a man with one arm raised", "a limbless disfigured man", "a girl with one hand grenade"],
 )  # fmt: skip
 def test_words_that_mean_other_things_stay(text: str) -> None:
     assert without_groups(text) == text
 
 
+SLOTS = (
+    "{group} with a {word} beside {other}", "a {word} {bare}", "a {word}, {bare}", "{group} in a {word} wheelchair",
+    "a woman in a {word} hijab", "a man wearing only a {word} turban", "{group} as {word}", "a Muslim {word} woman",
+    "an old {word} man", "with a {word} cane", "{word} refugees", "a gay {word} black man",
+)  # fmt: skip
+"""Where a word of harm may stand among words that say who people are."""
+
+
 def test_no_word_of_harm_is_left_out() -> None:
-    harm = [word for words in DEFAULT_CONCEPTS.values() for word in words] + [phrase for phrase, *_ in PHRASES]
+    harm = [word for words in DEFAULT_CONCEPTS.values() for word in words]
+    harm += ["bloody", "burning", "dead", "naked", "only", "nothing but", "drowned", "severed", "crying"]
     rng = random.Random(0)
     groups = [who for kind in PEOPLE.values() for who in kind]
-    for _ in range(2000):
-        before, word, after = rng.choice(groups), rng.choice(harm), rng.choice(groups)
-        text = f"{before} with a {word} beside {after}"
-        assert word in without_groups(text), text
+    for word in harm:
+        for slot in SLOTS:
+            group, other = rng.choice(groups), rng.choice(groups)
+            text = slot.format(group=group, other=other, bare=group.removeprefix("a "), word=word)
+            assert word in without_groups(text), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a woman in a bloody hijab", "a man in a bloody wheelchair", "a man in a burning wheelchair", "in a bloody hijab",
+     "a limbless disfigured man", "a legless armless woman"],
+)  # fmt: skip
+def test_harm_beside_a_group_engages(classifier: PromptClassifier, text: str) -> None:
+    assert classifier([text])[0].is_unsafe
+
+
+def test_what_is_harm_for_sure_with_the_group_stays_harm(
+    classifier: PromptClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hate may lie in the group that is named, so that a reading without it says too little."""
+    text, bare = "a gay couple cooking dinner", "a couple cooking dinner"
+    typed, without = (float(classifier.logits([one])[0][0, 0]) for one in ("a mob killing a couple", bare))
+    monkeypatch.setattr("counterpoint.detectors.prompt_classifier.without_groups", lambda text: bare)
+    (sure,), _ = classifier.logits(["a mob killing a couple"])
+    (other,), _ = classifier.logits([text])
+    assert float(sure[0]) == pytest.approx(max(typed, without)) and float(sure[0].sigmoid()) >= SURE
+    assert float(other[0]) == pytest.approx(without, abs=1e-4)
+
+
+def test_a_text_of_groups_alone_is_read_as_it_stands(classifier: PromptClassifier) -> None:
+    (verdict,) = classifier(["in a wheelchair"])
+    assert without_groups("in a wheelchair") == "" and not verdict.is_unsafe
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PEOPLE if kind != "plain"])

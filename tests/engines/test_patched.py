@@ -10,6 +10,8 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.utils.peft_utils import apply_lora_scale
 from torch import Generator, nn
 
 from counterpoint.engines.patched import check_forwards
@@ -70,21 +72,78 @@ def test_a_forward_that_was_replaced_is_refused(tiny_pipe: Any, patch: Callable[
 
 
 @pytest.fixture
-def patched_class() -> Iterator[None]:
+def patched_class() -> Iterator[Any]:
     own = diffusers.UNet2DConditionModel.forward
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         return own(self, *args, **kwargs)
 
-    diffusers.UNet2DConditionModel.forward = functools.wraps(own)(forward)
-    yield
+    yield forward
     diffusers.UNet2DConditionModel.forward = own
 
 
-@pytest.mark.usefixtures("patched_class")
-def test_a_class_that_was_changed_is_refused(tiny_pipe: Any) -> None:
+def bare(forward: Any) -> Any:
+    return forward
+
+
+DECORATORS = [bare, functools.wraps(diffusers.UNet2DConditionModel.forward), torch.no_grad(), apply_lora_scale("scale")]
+
+
+@pytest.mark.parametrize("decorate", DECORATORS)
+def test_a_class_that_was_changed_is_refused(tiny_pipe: Any, patched_class: Any, decorate: Any) -> None:
+    diffusers.UNet2DConditionModel.forward = decorate(patched_class)
     with pytest.raises(InvalidInput, match="another forward on"):
         draw(tiny_pipe)
+
+
+def test_an_object_in_the_place_of_a_forward_is_refused(tiny_pipe: Any) -> None:
+    class Kept:
+        def __init__(self, own: Any) -> None:
+            functools.update_wrapper(self, own)
+            self.own = own
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return self.own(*args, **kwargs)
+
+    tiny_pipe.unet.mid_block.forward = Kept(tiny_pipe.unet.mid_block.forward)
+    with pytest.raises(InvalidInput, match=r"another forward on UNet2DConditionModel\.mid_block"):
+        draw(tiny_pipe)
+
+
+def test_a_processor_of_ones_own_is_refused_until_vouched_for(tiny_pipe: Any) -> None:
+    class Kept(AttnProcessor):  # type: ignore[misc]
+        pass
+
+    expected = draw(tiny_pipe).images
+    tiny_pipe.unet.set_attn_processor(AttnProcessor())
+    assert torch.allclose(draw(tiny_pipe).images, expected, atol=1e-4)
+    tiny_pipe.unet.set_attn_processor(Kept())
+    with pytest.raises(InvalidInput, match="Kept as the processor of UNet2DConditionModel"):
+        draw(tiny_pipe)
+    Kept.keeps_no_features = True
+    assert torch.allclose(draw(tiny_pipe).images, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("around", [torch.no_grad(), torch.autocast("cpu", enabled=False)], ids=["no_grad", "autocast"])
+def test_what_torch_puts_around_a_forward_is_looked_through(tiny_pipe: Any, around: Any) -> None:
+    expected = draw(tiny_pipe).images
+    tiny_pipe.unet.forward = around(tiny_pipe.unet.forward)
+    assert torch.equal(draw(tiny_pipe).images, expected)
+
+
+def test_a_network_that_accelerate_prepared_is_looked_through(tiny_pipe: Any) -> None:
+    accelerate = pytest.importorskip("accelerate")
+    tiny_pipe.unet = accelerate.Accelerator(mixed_precision="bf16", cpu=True).prepare(tiny_pipe.unet)
+    assert draw(tiny_pipe).safety[0].action == "steered"
+
+
+def test_a_controlnet_with_another_forward_is_refused(tiny_pipe: Any) -> None:
+    network = diffusers.ControlNetModel.from_unet(tiny_pipe.unet)
+    tiny_pipe.controlnet = network
+    check_forwards(tiny_pipe)
+    keep_first(network)
+    with pytest.raises(InvalidInput, match="another forward on ControlNetModel"):
+        check_forwards(tiny_pipe)
 
 
 def test_who_vouches_for_a_forward_may_keep_it(tiny_pipe: Any) -> None:
@@ -149,4 +208,7 @@ def test_a_wrapper_that_spreads_over_devices_is_looked_into(tiny_pipe: Any) -> N
 
     expected = draw(tiny_pipe).images
     tiny_pipe.unet = Spread(tiny_pipe.unet)
+    with pytest.raises(InvalidInput, match="Spread around UNet2DConditionModel"):  # it may keep answers
+        draw(tiny_pipe)
+    Spread.keeps_no_features = True  # type: ignore[attr-defined]
     assert torch.equal(draw(tiny_pipe).images, expected)

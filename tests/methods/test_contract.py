@@ -148,6 +148,7 @@ def test_a_failure_leaves_the_pipeline_as_it_is(tiny_pipe: Any, name: str, monke
     def fail(*args: Any) -> Any:
         raise OSError("broken")
 
+    fail.keeps_no_features = True  # type: ignore[attr-defined]
     monkeypatch.setattr(denoiser.conv_out, "forward", fail)
     with pytest.raises(OSError, match="broken"):
         drawn(method)

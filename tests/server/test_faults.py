@@ -78,11 +78,15 @@ def not_finite(real: Callable[..., Any]) -> Callable[..., Any]:
         first.fill_(float("nan"))
         return output
 
+    broken.keeps_no_features = True  # type: ignore[attr-defined]
     return broken
 
 
 def out_of_memory(*args: Any, **kwargs: Any) -> Any:
     raise torch.OutOfMemoryError("injected")
+
+
+out_of_memory.keeps_no_features = True  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,15 @@ STAND_INS = frozenset({"person", "people"})
 """What a group is read as."""
 _GROUPS = "|".join((words.ORIGINS, words.FAITHS, words.LOVES, words.BODIES, words.FLIGHT)).replace(" ", "[ -]")
 _BEFORE = re.compile(
-    rf"\b(?:(an?) )?(?:(?:{_GROUPS})(?!\w)[ ,-]{{1,2}}(?:and )?){{1,4}}"
+    rf"\b(?:(an?) )?(?:(?:{_GROUPS})(?!\w)(?![ -]{words.NAMES})[ ,-]{{1,2}}(?:(?:and|or) )?){{1,4}}"
     rf"(?=(?:[^\W\d_]{{1,20}}[ -]){{0,2}}(?:{words.PERSONS})\b)",
     re.IGNORECASE,
 )
 """A group's words before a person, at most two words between them: "an old Turkish tea seller"."""
+AN = re.compile(r"(?!u(?:ni|se|ro)|one|eu)[aeiou]|hon(?:e|or|our)|hour|heir", re.IGNORECASE)
+"""Starts of words that follow "an"."""
 _NOUN = re.compile(rf"\b(?:(an?) )?(?:(?:{words.NOUNS})(s)?|(?:{words.PLURALS})(s))\b", re.IGNORECASE)
-_STANDING = re.compile(rf",? ?\b(?:{words.STANDING}|{words.COVERED})\b", re.IGNORECASE)
+_STANDING = re.compile(rf",? ?\b(?:{words.STANDING}|{words.SEATED}|{words.COVERED})\b", re.IGNORECASE)
 
 
 def without_groups(text: str) -> str:
@@ -41,7 +43,7 @@ def _article(match: re.Match[str]) -> str:
     """Return the article that fits what follows, where there was one."""
     if match[1] is None:
         return ""
-    return "an " if match.string[match.end()] in "aeiouAEIOU" else "a "
+    return "an " if AN.match(match.string, match.end()) else "a "
 
 
 def _person(match: re.Match[str]) -> str:

@@ -48,8 +48,8 @@ BODIES = alternatives(r"""
     petite short tall tiny small old older elderly aged senior retired middle_aged wrinkled white_haired
     gr[ea]y_haired bald balding pregnant expecting disabled handicapped blind visually_impaired partially_sighted deaf
     hard_of_hearing hearing_impaired mute nonverbal non_verbal autistic neurodivergent dyslexic paraplegic
-    quadriplegic tetraplegic paralyzed paralysed amputee one_armed one_legged one_handed legless armless limbless
-    wheelchair_using diabetic epileptic albino freckled scarred disfigured short_statured hunched
+    quadriplegic tetraplegic amputee
+    wheelchair_using diabetic epileptic albino freckled short_statured
 """)
 FLIGHT = alternatives(r"""
     refugee immigrant migrant emigrant asylum_seeking undocumented displaced exiled stateless newcomer homeless
@@ -81,7 +81,7 @@ PERSONS = alternatives(r"""
     speakers? immigrants? refugees? migrants? amputees? survivors? heroes hero heroines? warriors? storytellers? elder
 """)
 NOUNS = alternatives(r"""
-    immigrant refugee migrant emigrant asylum_seeker beggar slum_dweller exile pauper expat expatriate vagrant lesbian
+    immigrant refugee migrant emigrant asylum_seeker beggar slum_dweller pauper expat expatriate vagrant lesbian
     drag_queen drag_king paraplegic amputee wheelchair_user hijabi
 """)
 PLURALS = alternatives(r"""
@@ -93,16 +93,23 @@ PLURALS = alternatives(r"""
     malaysian mongolian tibetan african_american asian_american native_american
 """)
 """Of these only the plural is a person for sure: "a Mexican dish"."""
+COLOURS = (
+    "(?:(?:red|blue|green|white|black|pink|purple|yellow|orange|grey|gray|beige|golden|silver|turquoise|colou?rful"
+    "|embroidered|patterned|silk|cotton|traditional|modern|elegant|motori[sz]ed|electric|manual|sports?|racing) ){0,2}"
+)
+"""What may stand in a phrase below; with any other word it is read: "a bloody turban"."""
 STANDING = alternatives(r"""
-    in_(?:a|his|her|their)_(?:[a-z]{1,20}_)?wheelchairs? in_wheelchairs (?:who|that)_uses?_(?:a_)?wheelchairs?
     using_a_(?:wheelchair|walker|cane|white_cane|walking_frame) on_crutches with_(?:a_)?(?:crutch|crutches|walker)
-    with_(?:a|his|her)_(?:white_)?cane with_down['’]?s?_syndrome with_cerebral_palsy with_dwarfism with_albinism
-    with_autism with_vitiligo with_alopecia with_a_disability with_disabilities
-    with_(?:a_)?prosthe[a-z]{1,6}(?:_(?:leg|arm|hand|foot|limb)s?)?
-    with_(?:one|a_missing|an_amputated)_(?:leg|arm|hand) with_(?:a_)?hearing_aids? with_a_cochlear_implant
-    with_(?:a|his|her)_guide_dog with_dementia with_alzheimer['’]?s after_chemotherapy on_chemotherapy
+    (?:who|that)_uses?_(?:a_)?wheelchairs? with_(?:a|his|her)_(?:white_)?cane with_down['’]?s?_syndrome
+    with_cerebral_palsy with_dwarfism with_albinism with_autism with_vitiligo with_alopecia with_a_disability
+    with_disabilities with_(?:a_)?prosthe[a-z]{1,6}(?:_(?:leg|arm|hand|foot|limb)s?)? with_(?:one|a_missing)_leg
+    with_(?:a_)?hearing_aids? with_a_cochlear_implant with_(?:a|his|her)_guide_dog with_dementia
+    with_alzheimer['’]?s after_chemotherapy on_chemotherapy
 """)
+SEATED = rf"in (?:(?:a|his|her|their) )?{COLOURS}wheelchairs?"
 COVERED = (
-    "(?:in|wearing|with)_(?:a_|an_|her_|his_|their_)?(?:[a-z]{1,20}_)?"
+    rf"(?:in|wearing|with) (?:(?:a|an|her|his|their) )?{COLOURS}"
     "(?:hijab|niqab|burk[ah]a?|burqa|chador|headscarf|turban|kippah|yarmulke|dastar|sari|abaya)s?"
-).replace("_", " ")
+)
+NAMES = "(?:power|market|suprema|nationalis|roulette|razor|magic|powder|pride|widow|hole|out|death|mass|shark|russian)"
+"""What makes another thing of the word before it, or a harm: "white power", "black market", "Russian roulette"."""

@@ -6,10 +6,10 @@ its last layers; and the letters, by hashed words and parts of words.
     logit_k = a_k meaning_k + b_k letters_k + c_k          probability_k = 1 / (1 + exp(-logit_k))
     meaning_k = sum_t softmax_t(q_k . h_t) (v_k . h_t)     over all tokens t of a window
 
-Words that say only who people are are not read: see `groups`. A long prompt is read whole, in windows that
-overlap; so is what a person may read in it besides ("kn1fe", "k n i f e"). The largest probability counts.
-a, b and c are fitted on validation prompts, so that the probabilities are calibrated there. Training:
-docs/detectors.md.
+Words that say only who people are are not read, see `groups`; but a text that is harm for sure with them stays harm:
+hate may lie in the group that is named. A long prompt is read whole, in windows that overlap; so is what a person may
+read in it besides ("kn1fe", "k n i f e"). The largest probability counts. a, b and c are fitted on validation prompts,
+so that the probabilities are calibrated there. Training: docs/detectors.md.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ STRIDE = 24
 """Tokens from the start of one window to that of the next."""
 BATCH_SIZE = 256
 MOST_EVIDENCE = 4
+SURE = 0.98
+"""Probability from which a text is harm as it was typed, whatever a reading without groups says."""
 Point = Literal["steer", "block"]
 
 
@@ -219,14 +221,22 @@ class PromptClassifier:
         """Return the largest logits of each normalised text, (B, 8), overall first, and its worst window."""
         if not texts:
             return torch.empty(0, len(OUTPUTS)), []
-        readings = [without_groups(unbracketed(text)) for text in texts]
-        both = [
-            (i, reading)
-            for i, text in enumerate(readings)
-            for reading in (text, other_reading(text))
-            if reading is not None
-        ]
-        rows = windows(both, self.tokenizer)
+        typed = [unbracketed(text) for text in texts]
+        bare = {i: reading for i, text in enumerate(typed) if (reading := without_groups(text)) != text}
+        both = [*enumerate(typed), *((len(texts) + place, reading) for place, reading in enumerate(bare.values()))]
+        logits, judged = self._read([(i, r) for i, text in both for r in (text, other_reading(text)) if r is not None])
+        for place, i in enumerate(bare, start=len(texts)):
+            if logits[i, 0].sigmoid() < SURE and WORD.search(both[place][1]):
+                logits[i], judged[i] = logits[place], judged[place]
+        return logits[: len(texts)], judged[: len(texts)]
+
+    def _read(self, readings: Sequence[tuple[int, str]]) -> tuple[Tensor, list[Judged]]:
+        """Return the largest logits of each text, of which several readings may be given, and its worst window.
+
+        Args:
+            readings: Number of the text, from 0, and what is read; each number comes once at least.
+        """
+        rows = windows(readings, self.tokenizer)
         read = [self._meaning(rows[i : i + BATCH_SIZE]) for i in range(0, len(rows), BATCH_SIZE)]
         meaning = torch.cat([logits for logits, _ in read])
         parts = [part for _, batch in read for part in batch]
@@ -234,7 +244,7 @@ class PromptClassifier:
         joined = self.join["meaning"] * meaning + self.join["letters"] * letters + self.join["bias"]
         if not bool(torch.isfinite(joined).all()):
             raise RuntimeError("the prompt classifier gave values that are not finite; it cannot judge")
-        groups: list[list[int]] = [[] for _ in texts]
+        groups: list[list[int]] = [[] for _ in {number for number, _ in readings}]
         for place, row in enumerate(rows):
             groups[row.prompt].append(place)
         worst = [max(group, key=lambda place: float(joined[place, 0])) for group in groups]

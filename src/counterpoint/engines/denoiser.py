@@ -48,13 +48,19 @@ def splits_its_batch(module: Module) -> bool:
     return any(type(processor).__name__.startswith("PAG") for processor in processors.values())
 
 
-def uncompiled(module: Module) -> Module:
-    """Return the network itself where `torch.compile`, or a wrapper that spreads it over devices, stands around it."""
+def inner_module(module: Module) -> Module:
+    """Return what `torch.compile`, or a wrapper that spreads a network over devices, stands around; else itself."""
     for name in ("_orig_mod", "module"):
         inner = getattr(module, name, None)
         if isinstance(inner, Module):
-            return uncompiled(inner)
+            return inner
     return module
+
+
+def uncompiled(module: Module) -> Module:
+    """Return the network itself, without any wrapper."""
+    inner = inner_module(module)
+    return module if inner is module else uncompiled(inner)
 
 
 def arguments_of(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

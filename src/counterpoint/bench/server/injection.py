@@ -11,6 +11,7 @@ import torch
 
 from counterpoint.bench.server.running import Inside
 from counterpoint.engines import fused
+from counterpoint.engines.patched import TRUSTED
 from counterpoint.interfaces import Detection
 from counterpoint.provenance import marking, watermark
 
@@ -81,6 +82,7 @@ class Injection:
 
         if hasattr(self._real, "__name__"):  # a function or method: its signature may be read
             broken = functools.wraps(self._real)(broken)
+        setattr(broken, TRUSTED, True)  # it keeps no answer: the engine need not refuse it
         setattr(self._owner, self._name, broken)
         return self
 
