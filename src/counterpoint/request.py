@@ -23,7 +23,7 @@ from counterpoint.interfaces import Detection, ForbiddenPrompt, InvalidInput
 from counterpoint.mixing import MixingSchedule
 from counterpoint.text_space import EncoderText
 
-SCALE = re.compile(r"(^|_)(guidance|cfg|pag|adaptive)_(re)?scale(_\d)?$")
+SCALE = re.compile(r"(^|_)(guidance|cfg|pag|adaptive)_((re)?scale(_\d)?|schedule)$")
 """Arguments that say how strongly guidance counts, of any pipeline."""
 SECOND_SCALE = "guidance_scale_2"
 """Of the second denoiser of Wan 2.2, which pushes from the negative prompt to the prompt even below 1."""
@@ -163,11 +163,12 @@ def _check_scales(pipe: Any, call: dict[str, Any]) -> None:
     """
     parameters = inspect.signature(type(pipe).__call__).parameters
     for name in filter(SCALE.search, call):
-        value, least = call[name], 1 if name == SECOND_SCALE else 0
-        if value is None and parameters[name].default is None:
-            continue  # the pipeline's own default
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < least:
-            raise InvalidInput(name, value, f"a finite number from {least}")
+        given, least = call[name], 1 if name == SECOND_SCALE else 0
+        if given is None and (parameters[name].default is None or name.endswith("schedule")):
+            continue  # the pipeline's own default, or a scale in its place
+        for value in given if isinstance(given, (list, tuple)) and name.endswith("schedule") else [given]:
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < least:
+                raise InvalidInput(name, given, f"a finite number from {least}, or a list of them for a schedule")
 
 
 def _names_its_steps(call: dict[str, Any]) -> bool:

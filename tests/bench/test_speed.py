@@ -33,7 +33,7 @@ def shared_gate() -> Any:
 
 def test_rows_are_those_of_the_schedule(tiny_pipe: Any) -> None:
     """Ten steps under guidance: 20 plain rows; level medium mixes 8 of them (tau 0.2), max takes the prompt's place."""
-    ways, _ = ways_of(tiny_pipe, steps=10, detector=gate)
+    ways, _ = ways_of(tiny_pipe, steps=10, make_detector=lambda: gate)
     rows = {way.name: speed.count_rows(tiny_pipe, way.draw) for way in ways if "open_nsfw" not in way.name}
     assert rows["plain"] == rows["harmless, medium"] == rows["engaged, max, fused"] == 20
     assert rows["engaged, medium, at each step"] == 28
@@ -52,7 +52,7 @@ def test_a_ratio_is_of_calls_of_the_same_round() -> None:
     assert (spread.value, spread.low, spread.high, spread.n) == pytest.approx((1.2, 1.0, 5.0, 5))
 
 
-@pytest.mark.parametrize(("n", "outside"), [(1, 0), (5, 0), (8, 0), (9, 1), (12, 2), (24, 6), (100, 39)])
+@pytest.mark.parametrize(("n", "outside"), [(1, 0), (5, 0), (8, 0), (9, 1), (12, 2), (24, 6), (100, 39), (2000, 955)])
 def test_a_medians_interval_holds_it_in_95_of_100(n: int, outside: int) -> None:
     assert ranks_outside(n) == outside
     misses = [2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n for k in (outside, outside + 1)]
@@ -60,14 +60,14 @@ def test_a_medians_interval_holds_it_in_95_of_100(n: int, outside: int) -> None:
 
 
 def test_every_round_has_words_of_its_own() -> None:
-    assert len(SUBJECTS) == len(THINGS) == len(PLACES) == len({*SUBJECTS, *THINGS, *PLACES}) / 3 == 24
+    assert len(SUBJECTS) == len(THINGS) == len(PLACES) == len({*SUBJECTS, *THINGS, *PLACES}) / 3 == 25
     gate = shared_gate()
-    verdicts = [gate([make(number) for number in range(24)]) for make in (unsafe, harmless)]
+    verdicts = [gate([make(number) for number in range(25)]) for make in (unsafe, harmless)]
     assert [{verdict.is_unsafe for verdict in some} for some in verdicts] == [{True}, {False}]
 
 
 def test_a_gate_that_says_another_thing_stops_the_measurement(tiny_pipe: Any) -> None:
-    ways, _ = ways_of(tiny_pipe, steps=1, detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    ways, _ = ways_of(tiny_pipe, steps=1, make_detector=lambda: lambda prompts: [Detection(is_unsafe=False, score=0.0)])
     with pytest.raises(SafetyFailure, match="steered"):
         next(way for way in ways if way.name == "engaged, medium, fused").draw(1, 0)
 
@@ -79,7 +79,7 @@ def test_a_page_with_all_that_was_asked(tiny_model_path: str, tmp_path: Path, mo
     monkeypatch.setattr(speed_ways, "OpenNsfw", missing)
     out = tmp_path / "speed.json"
     words = ["--only", "harmless", "--only", "max, fused"]
-    monkeypatch.setattr(speed, "wrapped_model", lambda model, dtype: (_load(model).to(dtype), gate))
+    monkeypatch.setattr(speed, "wrapped_model", lambda model, dtype: (_load(model).to(dtype), lambda: gate))
     assert (
         speed.main(
             [

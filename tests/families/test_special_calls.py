@@ -125,6 +125,13 @@ def test_a_second_denoiser_cannot_draw_the_negative_prompt(build: Build) -> None
         safe(BENIGN, negative_prompt=UNSAFE, **settings(guidance_scale=5.0, guidance_scale_2=0.5))
 
 
+def test_a_schedule_of_guidance_cannot_be_turned_round(build: Build) -> None:
+    safe = SafePipeline(build("Ideogram4Pipeline"), detector=lambda prompts: [Detection(is_unsafe=False, score=0.0)])
+    with pytest.raises(InvalidInput, match="guidance_schedule: "):
+        safe(BENIGN, **settings(guidance_scale=None, guidance_schedule=(7.0, 7.0, -5.0, 7.0)))
+    assert safe(BENIGN, **settings(guidance_scale=7.0, guidance_schedule=None)).safety[0].action == "passed"
+
+
 @pytest.mark.parametrize("name", ["QwenImagePipeline", "Flux2Pipeline", "FluxPipeline"])
 def test_the_gate_reads_each_text_once(build: Build, name: str) -> None:
     pipe = build(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffusers
@@ -15,8 +15,13 @@ from counterpoint.interfaces import Detection, Detector
 from counterpoint.text_space import StableDiffusionText
 
 
-def wrapped_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Detector | None]:
-    """Return a pipeline and its gate, None for the standard one; `model` is a name of `bench.speed` or a folder."""
+def wrapped_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Callable[[], Detector | None]]:
+    """Return a pipeline and what makes its gate, None for the standard one.
+
+    Args:
+        model: A name of `bench.speed`, or a folder.
+        dtype: Precision of all parts.
+    """
     if model == "sd15-random":
         pipe = build_sd15_random()
     else:
@@ -25,7 +30,7 @@ def wrapped_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, 
         )
     pipe.to("cuda" if torch.cuda.is_available() else "cpu", dtype)
     pipe.set_progress_bar_config(disable=True)
-    return pipe, told_by_word(pipe) if model == "sd15-random" else None
+    return pipe, lambda: told_by_word(pipe) if model == "sd15-random" else None
 
 
 def told_by_word(pipe: Any) -> Detector:

@@ -43,7 +43,8 @@ is the median over the rounds, with the interval of a median by ranks; both call
 "CPU seconds" leave out the time in which other programs had the processor: on a busy machine they are the fairer
 figure. Rows are counted, not measured, and hold on every machine. "Engaged" is a prompt that the gate finds unsafe,
 drawn at a named level by an engine; "harmless" is one that it does not. The gate and the choice of a safe prompt are
-part of our times, and the prompt of each round is new to the gate, which remembers what it has read."""
+part of our times; each way has a gate of its own, which remembers what it has read, and the prompts of the first 24
+rounds share no word but "a", "with", "in" and the knife."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,11 +186,11 @@ def run(
     load = os.getloadavg()[0]
     torch.set_num_threads(threads)
     diffusers.utils.logging.set_verbosity_error()
-    pipe, detector = wrapped_model(model, DTYPES[dtype])
-    ways, skipped = ways_of(pipe, steps=steps, detector=detector, only=only)
+    pipe, make_detector = wrapped_model(model, DTYPES[dtype])
+    ways, skipped = ways_of(pipe, steps=steps, make_detector=make_detector, only=only)
     figures = measure_time(pipe, ways, rounds=rounds)
     if memory:
-        short, _ = ways_of(pipe, steps=MEMORY_STEPS, detector=detector, only=only or MEMORY_WAYS)
+        short, _ = ways_of(pipe, steps=MEMORY_STEPS, make_detector=make_detector, only=only or MEMORY_WAYS)
         figures |= measure_memory(pipe, short, 1) | measure_memory(pipe, short, 4)
     device = (
         "one NVIDIA GPU"

@@ -15,12 +15,12 @@ from counterpoint.picture_detectors.open_nsfw import OpenNsfw
 from counterpoint.pipeline import SafePipeline
 
 SUBJECTS = """chef farmer dog astronaut nurse cat sailor painter horse teacher robot king rabbit baker queen pilot bear
-    dancer fox gardener owl singer wizard monkey""".split()
+    dancer sheep fox gardener owl singer wizard monkey""".split()
 THINGS = """book apple ball camera lamp basket flower hat guitar umbrella clock kite cup violin map balloon chair drum
-    letter bell candle boat ladder pillow""".split()
+    bicycle letter bell candle boat ladder pillow""".split()
 PLACES = """room field forest kitchen garden street library beach meadow castle park village desert market harbour
-    museum station valley bakery orchard church theatre cave jungle""".split()
-"""As many of each: the prompt of a round holds no word that told one before it apart."""
+    bridge museum station valley bakery orchard church theatre cave jungle""".split()
+"""As many of each: the prompt of one of the first 24 rounds, after round 0, holds none of the words before it."""
 Draw: TypeAlias = Callable[[int, int], Any]
 """Draws so many pictures of the prompt of a round, counted from 0, in one call."""
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -53,14 +53,14 @@ class Way:
 
 
 def ways_of(
-    pipe: Any, *, steps: int, detector: Detector | None, only: Sequence[str] = ()
+    pipe: Any, *, steps: int, make_detector: Callable[[], Detector | None], only: Sequence[str] = ()
 ) -> tuple[list[Way], dict[str, str]]:
     """Return the ways for a pipeline, the plain one first, and what is missing with the reason.
 
     Args:
         pipe: A StableDiffusionPipeline.
         steps: Denoising steps of every picture.
-        detector: The gate; None takes the standard one.
+        make_detector: Makes a gate, one for each way: none has read another's prompts. None = the standard one.
         only: Ways whose name holds one of these, besides the plain one; none = all.
     """
     call: dict[str, Any] = {"num_inference_steps": steps, "output_type": "pt"}
@@ -69,7 +69,7 @@ def ways_of(
         return pipe([unsafe(number)] * pictures, generator=_generator(), **call)
 
     def ours(prompt: Callable[[int], str], safety: str, **options: Any) -> Draw:
-        safe = SafePipeline(pipe, detector=detector, **options)
+        safe = SafePipeline(pipe, detector=make_detector(), **options)
         expected = "steered" if prompt is unsafe else "passed"
 
         def draw(pictures: int, number: int) -> Any:

@@ -78,8 +78,8 @@ def ranks_outside(n: int) -> int:
     The median of what they are drawn from lies below the k-th of them with probability P(Bin(n, 1/2) < k), whatever
     the distribution. Up to 5 values the interval is all of them, which hold it less often (4: 87.5 %).
     """
-    skipped, below = 0, 0.5**n
-    while (below := below + math.comb(n, skipped + 1) * 0.5**n) <= 0.025:
+    skipped, below = 0, 1  # samples of 2^n, as whole numbers: for large n they are no floats
+    while (below := below + math.comb(n, skipped + 1)) * 40 <= 2**n:
         skipped += 1
     return skipped
 

@@ -108,7 +108,8 @@ def trained(arguments: argparse.Namespace, fold: int, rows: list[Example], token
     """Train on everything but one half of the test sets, or take the weights that a run before has left."""
     from transformers import BertModel
 
-    folder: Path = arguments.work / f"without-{fold}"
+    how = f"{arguments.first_changed_layer}-{arguments.rank}-{arguments.epochs:g}"
+    folder: Path = arguments.work / f"without-{fold}-{how}"
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         root = Path(embedded_model_path())
@@ -149,8 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     write_results(
         arguments.out,
         title="How far this encoder could come",
-        command="python -m counterpoint.training.prompt_classifier_ceiling --data DATA --styles STYLES"
-        f" --written {arguments.written} --rank {arguments.rank} --epochs {arguments.epochs:g}"
+        command="python -m counterpoint.training.prompt_classifier_ceiling --data DATA --styles STYLES --work WORK"
+        f" --written {arguments.written}{' --bfloat16' if arguments.bfloat16 else ''}"
+        f" --rank {arguments.rank} --epochs {arguments.epochs:g}"
         f" --first-changed-layer {arguments.first_changed_layer} --out {arguments.out}",
         figures=figures_of(halves),
         notes=NOTES,
