@@ -290,6 +290,7 @@ def test_a_prediction_that_is_not_finite_returns_no_picture(tiny_pipe: Any, step
         calls.append(0)
         return tuple(x * (float("nan") if len(calls) > step else 1.0) for x in forward(*args, **kwargs))
 
+    broken.keeps_no_features = True  # type: ignore[attr-defined]
     tiny_pipe.unet.forward = broken
     with pytest.raises(SafetyFailure, match=f"at step {step} holds NaN"):
         draw(tiny_pipe, HALF)
