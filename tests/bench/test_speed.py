@@ -64,6 +64,7 @@ def test_every_round_has_words_of_its_own() -> None:
     gate = shared_gate()
     verdicts = [gate([make(number) for number in range(25)]) for make in (unsafe, harmless)]
     assert [{verdict.is_unsafe for verdict in some} for some in verdicts] == [{True}, {False}]
+    assert [len({make(number) for number in range(625)}) for make in (unsafe, harmless)] == [625, 625]
 
 
 def test_a_gate_that_says_another_thing_stops_the_measurement(tiny_pipe: Any) -> None:

@@ -43,8 +43,8 @@ is the median over the rounds, with the interval of a median by ranks; both call
 "CPU seconds" leave out the time in which other programs had the processor: on a busy machine they are the fairer
 figure. Rows are counted, not measured, and hold on every machine. "Engaged" is a prompt that the gate finds unsafe,
 drawn at a named level by an engine; "harmless" is one that it does not. The gate and the choice of a safe prompt are
-part of our times; each way has a gate of its own, which remembers what it has read, and the prompts of the first 24
-rounds share no word but "a", "with", "in" and the knife."""
+part of our times; each way has a gate of its own, which remembers what it has read. In 625 rounds no prompt comes
+twice, and in the first 24 after the warm-up no word but "a", "with", "in" and the knife."""
 
 
 @dataclass(frozen=True, kw_only=True)
