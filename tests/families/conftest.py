@@ -19,15 +19,18 @@ from parts import (
     SD_BETAS,
     clip_text,
     clip_tokenizer,
+    flux2_vae,
     gemma_text,
     qwen3_text,
     qwen25_vl_text,
+    qwen_image_vae,
     qwen_tokenizer,
     sdxl_unet,
     t5_text,
     t5_tokenizer,
     unet,
     vae,
+    wan_vae,
 )
 
 
@@ -150,16 +153,11 @@ def qwen_image(name: str) -> Any:
         patch_size=2, in_channels=16, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=3,
         joint_attention_dim=16, guidance_embeds=False, axes_dims_rope=(8, 4, 4),
     ).eval()  # fmt: skip
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLQwenImage(
-        base_dim=24, z_dim=4, dim_mult=[1, 2, 4], num_res_blocks=1, temperal_downsample=[False, True],
-        latents_mean=[0.0] * 4, latents_std=[1.0] * 4,
-    ).eval()  # fmt: skip
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
         use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, time_shift_type="exponential"
     )
     return getattr(diffusers, name)(
-        scheduler=scheduler, vae=autoencoder, text_encoder=qwen25_vl_text(), tokenizer=qwen_tokenizer(),
+        scheduler=scheduler, vae=qwen_image_vae(), text_encoder=qwen25_vl_text(), tokenizer=qwen_tokenizer(),
         transformer=transformer, **control(name, transformer),
     )  # fmt: skip
 
@@ -189,14 +187,8 @@ def flux2(name: str) -> Any:
         joint_attention_dim=16, timestep_guidance_channels=256, axes_dims_rope=[4, 4, 4, 4],
         guidance_embeds=not is_klein,
     ).eval()  # fmt: skip
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLFlux2(
-        sample_size=32, in_channels=3, out_channels=3, down_block_types=("DownEncoderBlock2D",),
-        up_block_types=("UpDecoderBlock2D",), block_out_channels=(4,), layers_per_block=1, latent_channels=4,
-        norm_num_groups=1, use_quant_conv=False, use_post_quant_conv=False,
-    ).eval()  # fmt: skip
     return getattr(diffusers, name)(
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=flux2_vae(),
         text_encoder=qwen3_text("Qwen3ForCausalLM") if is_klein else further.mistral_text(),
         tokenizer=qwen_tokenizer() if is_klein else further.Processor(qwen_tokenizer()), transformer=transformer,
     )  # fmt: skip
@@ -209,15 +201,11 @@ def wan(name: str) -> Any:
         text_dim=32, freq_dim=256, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
     ).eval()  # fmt: skip
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLWan(
-        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    ).eval()
     scheduler = diffusers.UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
     )
     return getattr(diffusers, name)(
-        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=autoencoder, scheduler=scheduler, transformer=transformer
+        tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=wan_vae(), scheduler=scheduler, transformer=transformer
     )
 
 

@@ -23,13 +23,16 @@ from parts import (
     SD_BETAS,
     clip_text,
     clip_tokenizer,
+    flux2_vae,
     loud,
     qwen25_vl_text,
+    qwen_image_vae,
     qwen_tokenizer,
     t5_text,
     t5_tokenizer,
     unet,
     vae,
+    wan_vae,
 )
 
 MEAN_STD = {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4}
@@ -152,13 +155,6 @@ def qwen_image_2(name: str) -> Any:
     )  # fmt: skip
 
 
-def qwen_image_vae() -> Any:
-    torch.manual_seed(1)
-    return diffusers.AutoencoderKLQwenImage(
-        base_dim=24, z_dim=4, dim_mult=[1, 2, 4], num_res_blocks=1, temperal_downsample=[False, True], **MEAN_STD
-    ).eval()
-
-
 def krea_2(name: str) -> Any:
     torch.manual_seed(4)
     transformer = diffusers.Krea2Transformer2DModel(
@@ -201,12 +197,8 @@ def cosmos_2(name: str) -> Any:
         in_channels=16, out_channels=16, num_attention_heads=2, attention_head_dim=16, num_layers=2, mlp_ratio=2,
         text_embed_dim=32, adaln_lora_dim=4, max_size=(4, 32, 32), extra_pos_embed_type=None,
     ).eval()  # fmt: skip
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLWan(
-        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    ).eval()
     return getattr(diffusers, name)(
-        text_encoder=t5_text(), tokenizer=t5_tokenizer(), transformer=transformer, vae=autoencoder,
+        text_encoder=t5_text(), tokenizer=t5_tokenizer(), transformer=transformer, vae=wan_vae(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True), safety_checker=Guardrail(),
     )  # fmt: skip
 
@@ -247,14 +239,8 @@ def ideogram_4(name: str) -> Any:
 
     torch.manual_seed(4)
     transformer, unconditional = heard(network()), heard(network())
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLFlux2(
-        sample_size=32, in_channels=3, out_channels=3, down_block_types=("DownEncoderBlock2D",),
-        up_block_types=("UpDecoderBlock2D",), block_out_channels=(4,), layers_per_block=1, latent_channels=4,
-        norm_num_groups=1, use_quant_conv=False, use_post_quant_conv=False,
-    ).eval()  # fmt: skip
     return getattr(diffusers, name)(
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder, transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=flux2_vae(), transformer=transformer,
         unconditional_transformer=unconditional, tokenizer=Processor(qwen_tokenizer()).tokenizer,
         text_encoder=qwen3_vl_text("Qwen3VLModel", num_layers=36),
     )  # fmt: skip
@@ -311,12 +297,8 @@ def bria_fibo(name: str) -> Any:
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2,
         joint_attention_dim=32, text_encoder_dim=16, axes_dims_rope=[0, 4, 4],
     ).eval()  # fmt: skip
-    torch.manual_seed(1)
-    autoencoder = diffusers.AutoencoderKLWan(
-        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    ).eval()
     return getattr(diffusers, name)(
-        transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
+        transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=wan_vae(),
         text_encoder=loud(transformers.SmolLM3ForCausalLM(text)), tokenizer=qwen_tokenizer(),
     )  # fmt: skip
 

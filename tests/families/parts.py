@@ -122,6 +122,30 @@ def vae(latent_channels: int = 4, widths: tuple[int, ...] = (16, 32), **options:
     ).eval()  # fmt: skip
 
 
+def flux2_vae() -> Any:
+    torch.manual_seed(1)
+    return diffusers.AutoencoderKLFlux2(
+        sample_size=32, in_channels=3, out_channels=3, down_block_types=("DownEncoderBlock2D",),
+        up_block_types=("UpDecoderBlock2D",), block_out_channels=(4,), layers_per_block=1, latent_channels=4,
+        norm_num_groups=1, use_quant_conv=False, use_post_quant_conv=False,
+    ).eval()  # fmt: skip
+
+
+def qwen_image_vae() -> Any:
+    torch.manual_seed(1)
+    return diffusers.AutoencoderKLQwenImage(
+        base_dim=24, z_dim=4, dim_mult=[1, 2, 4], num_res_blocks=1, temperal_downsample=[False, True],
+        latents_mean=[0.0] * 4, latents_std=[1.0] * 4,
+    ).eval()  # fmt: skip
+
+
+def wan_vae() -> Any:
+    torch.manual_seed(1)
+    return diffusers.AutoencoderKLWan(
+        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+    ).eval()
+
+
 def unet(in_channels: int = 4, **options: Any) -> Any:
     torch.manual_seed(2)
     return diffusers.UNet2DConditionModel(
