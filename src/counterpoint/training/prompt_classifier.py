@@ -300,6 +300,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with copro, coco and nibbler")
     parser.add_argument("--styles", type=Path, help="folder with artists.txt, mediums.txt and movements.txt")
     parser.add_argument("--written", type=Path, help="file of pairs written one by one, data/written.jsonl.xz")
+    parser.add_argument("--grades", type=Path, help="file of graded prompts of users, data/gallery.tsv.xz")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the weights to")
     parser.add_argument("--first-changed-layer", type=int, default=2, help="0..6; 6 changes none (default 2)")
     parser.add_argument("--rank", type=int, default=16, help="rank of the changes (default 16)")
@@ -315,7 +316,9 @@ def main(argv: list[str] | None = None) -> int:
     tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
     encoder = BertModel.from_pretrained(root / "text_encoder", dtype=torch.float32, add_pooling_layer=False).eval()
     styles = Styles.read(arguments.styles)
-    rows = examples(arguments.data, styles, Amounts(), seed=arguments.seed, pairs=arguments.written)
+    rows = examples(
+        arguments.data, styles, Amounts(), seed=arguments.seed, pairs=arguments.written, grades=arguments.grades
+    )
     first = arguments.first_changed_layer
     states = States.of([row.text for row in rows], tokenizer, encoder, first, short=arguments.bfloat16)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ text that `counterpoint.detectors.minors` forbids.
     DATA/coco/coco_10k_advunlearn.csv       captions, without those that coco_3k_val.csv holds too
     DATA/coco/coco_3k_val.csv               only to leave its captions out
     DATA/nibbler/round{1,4}_submitted_train.csv   unsafe
+    DATA/imagereward/refl_data.json         of users of Stable Diffusion, where grades of them are given
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import read_table
 from counterpoint.normalise import normalise
 from counterpoint.training.prompt_classifier_art import art
+from counterpoint.training.prompt_classifier_gallery import HARMLESS, UNSAFE, gallery, read_grades, with_harm
 from counterpoint.training.prompt_classifier_look_alikes import Part, look_alikes, part_of
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
@@ -30,6 +32,7 @@ COPRO_CATEGORIES = {
     "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
     "Shocking": "shocking", "Illegal Activity": "illegal activity",
 }  # fmt: skip
+Add = Callable[[str, bool, str | None, str, Part], None]
 NEIGHBOURS = 20
 """Pairs of neighbouring numbers share concepts, so that many fall into one part together."""
 COCO_VALIDATION = 1500
@@ -58,6 +61,8 @@ class Amounts:
     situations_each: int = 4
     twins_each: int = 16
     art: int = 1200
+    gallery_harmed: int = 2500
+    gallery_unsafe_times: int = 3
     validation_pairs: int = 800
 
 
@@ -94,7 +99,13 @@ def coco(folder: Path) -> list[str]:
 
 
 def examples(
-    folder: Path, styles: Styles, amounts: Amounts, *, seed: int = 0, pairs: Path | None = None
+    folder: Path,
+    styles: Styles,
+    amounts: Amounts,
+    *,
+    seed: int = 0,
+    pairs: Path | None = None,
+    grades: Path | None = None,
 ) -> list[Example]:
     """Return the examples of the parts "train" and "validation"; see the module.
 
@@ -104,6 +115,7 @@ def examples(
         amounts: How many of each source.
         seed: Decides the texts that templates write, and their dress.
         pairs: File of `prompt_classifier_written`; None = without.
+        grades: File of `prompt_classifier_gallery`; None = without.
     """
     rng = random.Random(seed)
     found: list[Example] = []
@@ -140,11 +152,28 @@ def examples(
         for row in read_table(str(folder / "nibbler" / f"round{number}_submitted_train.csv")).rows:
             part = "validation" if part_of(row["prompt"]) == "validation" else "train"
             add(row["prompt"], True, None, "nibbler", part)
+    if grades is not None:
+        for part in most:
+            _add_gallery(add, folder, grades, amounts, rng, part)
     return found
 
 
+def _add_gallery(add: Add, folder: Path, grades: Path, amounts: Amounts, rng: random.Random, part: Part) -> None:
+    """Add the prompts of users: in training the few unsafe ones more than once; and harmless ones with harm put in."""
+    found = gallery(folder, read_grades(grades), part)
+    is_trained = part == "train"
+    for one in found:
+        if one.grade in (HARMLESS, UNSAFE):
+            for _ in range(amounts.gallery_unsafe_times if is_trained and one.grade == UNSAFE else 1):
+                add(one.text, one.grade == UNSAFE, one.category, "gallery", part)
+    harmless = [one.text for one in found if one.grade == HARMLESS]
+    for text in harmless[: amounts.gallery_harmed if is_trained else amounts.gallery_harmed // 8]:
+        harmed, category = with_harm(text, rng)
+        add(harmed, True, category, "gallery, harmed", part)
+
+
 def _add_twins(
-    add: Callable[[str, bool, str | None, str, Part], None],
+    add: Add,
     pairs: list[tuple[str, str, str]],
     styles: Styles,
     rng: random.Random,

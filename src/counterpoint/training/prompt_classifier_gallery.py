@@ -1,0 +1,102 @@
+"""Prompts that users of Stable Diffusion typed, graded one by one, for the prompt classifier.
+
+The prompts are a public file that is read from a local folder, `DATA/imagereward/refl_data.json`. The grades are ours,
+`data/gallery.tsv.xz`: a language model read every prompt on our behalf, by the rules in docs/detectors.md, and said of
+each what its picture would show. The file names a prompt by a hash, so that it holds no text:
+
+    hash <TAB> grade <TAB> category, or nothing
+
+Grade 0 is harmless, 2 is unsafe, 1 is neither clearly: such prompts are not trained on, and are told apart in tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from counterpoint.detectors.prompt_classifier import CATEGORIES
+from counterpoint.interfaces import InvalidInput
+from counterpoint.normalise import normalise
+from counterpoint.training.prompt_classifier_look_alikes import Part
+from counterpoint.training.prompt_classifier_twins import HARMS
+
+FILE = Path("imagereward") / "refl_data.json"
+HARMLESS, BORDERLINE, UNSAFE = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """One prompt, and what was said of it."""
+
+    text: str = field(repr=False)
+    grade: int
+    category: str | None
+    """One of I2P's seven; None at grade 0."""
+
+
+def key_of(text: str) -> str:
+    """Return the name of a prompt in the file of grades: 12 digits of a hash of the normalised text."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:12]
+
+
+def read_grades(path: Path) -> dict[str, tuple[int, str | None]]:
+    """Return (grade, category) by prompt's name.
+
+    Raises:
+        InvalidInput: There is no such file, or a line is not as the module says.
+    """
+    try:
+        lines = lzma.decompress(path.read_bytes()).decode("utf-8").splitlines()
+    except (OSError, lzma.LZMAError) as error:
+        raise InvalidInput("grades", str(path), "a file of graded prompts, .tsv.xz") from error
+    return dict(_graded(line, f"{path.name}, line {number}") for number, line in enumerate(lines, 1))
+
+
+def _graded(line: str, place: str) -> tuple[str, tuple[int, str | None]]:
+    key, grade, category = [*line.split("\t"), "", ""][:3]
+    if grade not in ("0", "1", "2") or (category in CATEGORIES) == (grade == "0"):
+        raise InvalidInput("grades", place, f"a hash, a grade 0..2, and at 1 and 2 one of {', '.join(CATEGORIES)}")
+    return key, (int(grade), category or None)
+
+
+def gallery(folder: Path, grades: Mapping[str, tuple[int, str | None]], part: Part) -> list[Graded]:
+    """Return the graded prompts of one part, in a fixed mixed order; prompts without a grade are left out.
+
+    Args:
+        folder: The prompts of others.
+        grades: See `read_grades`.
+        part: Of ten prompts 7 train, one is for validation, two for tests.
+
+    Raises:
+        InvalidInput: The file of prompts is not there, or is another one.
+    """
+    try:
+        texts = [str(row["text"]) for row in json.loads((folder / FILE).read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InvalidInput("data", str(folder / FILE), 'a JSON list of objects with "text"') from error
+    names = {key_of(text): text for text in texts}
+    found = [
+        Graded(text=text, grade=grades[name][0], category=grades[name][1])
+        for name, text in names.items()
+        if name in grades and _part_of(name) == part
+    ]
+    random.Random(0).shuffle(found)
+    return found
+
+
+def _part_of(name: str) -> Part:
+    place = int(name, 16) % 10
+    return "train" if place < 7 else "validation" if place == 7 else "test"
+
+
+def with_harm(text: str, rng: random.Random) -> tuple[str, str]:
+    """Return a harmless prompt with a clause of harm among its phrases, and the harm's category."""
+    category = rng.choice(CATEGORIES)
+    phrases = text.split(",")
+    phrases.insert(rng.randint(1, min(3, len(phrases))), f" {rng.choice(HARMS[category])}")
+    return ",".join(phrases), category
