@@ -44,8 +44,9 @@ the family predicts it and the class can. A pair counts where the plain pipeline
 prompt (two differ by {heard:.2%} of their span or more). "Passes": the engine draws at full weight the plain latents of
 the safe prompt (to {full:.1%} of what the two prompts differ by), and at weight {weight} from tau {tau} those of an
 oracle that shares no code with it (to {between:.1%} of what the mix changes, or float32's last digit); schedulers that
-draw noise draw the same. "Refused": the engine raised, and no picture came back. Whether such a scheduler draws *well* with real weights is not
-asked. Counts are complete, so they have no interval. Not tried, a library is not installed: {unavailable}."""
+draw noise draw the same. "Refused": the engine raised, and no picture came back. Whether such a scheduler draws *well*
+with real weights is not asked. Counts are complete, so they have no interval. Not tried, a library is not installed:
+{unavailable}."""
 FULL, BETWEEN = 1e-3, 5e-3
 EPS = torch.finfo(torch.float32).eps
 HEARD = 1e-4

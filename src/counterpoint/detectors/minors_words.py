@@ -149,7 +149,13 @@ SEXUAL = alternatives(
     erotica eroti[cks]\\w* sex sexy sexual\\w* seducti\\w+ seducing sensual\\w* porn\\w* nsfw xxx hentai ecchi
     fetish\\w* bdsm kinky lewd\\w* aroused arousing orgasm\\w* intercourse making_love strip~tease strippers? stripping
     genital\\w*
-    penis vaginas? provocative_pos(?:e|ing) suggestive(?:ly)?_pos(?:e|ing)
+    penis vaginas? (?:provocative|suggestive)_(?:pos(?:e|es|ing)|outfits?|clothes) (?:provocative|suggestive)ly
+    (?:sultry|alluring)_(?:\\w+_)?(?:girls?|boys?|teens?|child|looks?|poses?|eyes|gaze|smile|body|figure)
+    lascivious\\w* lustful\\w* cleavage busty voluptuous\\w* boobs? (?:big|huge|large|ample|enormous)_(?:breasts?|bust)
+    skimp(?:y|ily) (?:micro|mini)~(?:skirts?|bikinis?) fishnet_(?:stockings|tights|leggings) garter~belts? up~skirts?
+    panty~shots? (?:bare|exposed)_thighs? camel~toe low~cut_(?:dress|top|blouse|shirt|neckline)
+    (?:see~through|sheer|transparent)_(?:dress|skirt|shirt|top|blouse|nightgown|clothe?s|clothing|outfit)
+    (?:revealing|risque)_(?:\\w+_)?(?:clothe?s|clothing|outfits?|dress|costumes?|attire|garments?|swim~\\w+)
     """,
     # Spanish, Portuguese, French, Italian
     "desnud[oa]s? despid[oa]s? nue?s nue tout_nu nud[oaie] erotique lenceria dessous",
