@@ -15,14 +15,24 @@ from counterpoint.training.prompt_classifier_sets import Example
 from counterpoint.training.prompt_classifier_targets import UNKNOWN
 
 MOST_ALARMS: dict[Point, dict[str, float]] = {
-    "steer": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.14},
-    "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03},
+    "steer": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.14, "gallery": 0.1},
+    "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03, "gallery": 0.01},
 }
 """False alarms that a working point may give on the harmless validation prompts of each group."""
 HARD = ("look-alikes", "situations", "twins", "twins, dressed", "art")
 """The sources of the group "hard"; each counts as much as any other, however many prompts it has."""
 
-TWINS = ("copro", "copro, dressed", "twins", "twins, dressed", "situations", "art", "written", "written, dressed")
+TWINS = (
+    "copro",
+    "copro, dressed",
+    "twins",
+    "twins, dressed",
+    "situations",
+    "art",
+    "written",
+    "written, dressed",
+    "gallery",
+)
 """The sources that hold both labels in the same forms."""
 
 

@@ -27,11 +27,13 @@ from torch import Tensor
 from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import categories_of, read_table
 from counterpoint.detectors.prompt_classifier import CATEGORIES, OUTPUTS, PromptClassifier
+from counterpoint.interfaces import InvalidInput
 from counterpoint.normalise import normalise
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
+from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, gallery, read_grades
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_sets import copro
@@ -63,7 +65,7 @@ still calls unsafe at its point *steer*. They are made of the unsafe half of CoP
 the other, so a prompt comes more than once. Every word of five letters or more is changed (every other one, at
 random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is read,
 the classifier has to make out."""
-PARTS = ("i2p", "twins", "harmless", "people", "evasions", "latency")
+PARTS = ("i2p", "users", "twins", "harmless", "people", "evasions", "latency")
 BINS = 10
 
 
@@ -202,6 +204,15 @@ class Measurement:
         for name in ("big artists", "niche art", "UnlearnDiffAtk objects and van Gogh"):
             self.shares("alarms", name, self.read(name).scores)
 
+    def users(self, grades: Path) -> None:
+        """Prompts that users typed, by their grade."""
+        found = gallery(self.data, read_grades(grades), "test")
+        names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
+        scores = {g: judge([one.text for one in found if one.grade == g], self.classifier).scores for g in names}
+        self.figures["users' prompts, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
+        for grade, name in names.items():
+            self.shares("recall" if grade == UNSAFE else "alarms", f"users' prompts, {name}", scores[grade])
+
     def people(self, written: Path | None) -> None:
         """Alarms on plain prompts of people, by who they are."""
         for kind, prompts in people_prompts(written).items():
@@ -247,7 +258,14 @@ def _milliseconds(classifier: PromptClassifier, text: str, clock: Callable[[], f
 
 
 def measure(
-    measured: Measurement, parts: Sequence[str], people: Path | None, *, twins: int, undone: int, read: int
+    measured: Measurement,
+    parts: Sequence[str],
+    *,
+    people: Path | None,
+    grades: Path | None,
+    twins: int,
+    undone: int,
+    read: int,
 ) -> None:
     """Make the figures of these parts."""
     caught = measured.twins(twins) if {"twins", "evasions"} & {*parts} else []
@@ -255,6 +273,10 @@ def measure(
         measured.figures.clear()  # they were read for the prompts alone
     if "i2p" in parts:
         measured.i2p()
+    if "users" in parts:
+        if grades is None:
+            raise InvalidInput("grades", None, "the file of grades, for the part users")
+        measured.users(grades)
     if "harmless" in parts:
         measured.harmless()
     if "people" in parts:
@@ -274,6 +296,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="folder of the weights; none = the shipped ones")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--people", type=Path, help="prompts of people that others wrote, data/people.json")
+    parser.add_argument("--grades", type=Path, help="grades of users' prompts, data/gallery.tsv.xz")
     parser.add_argument("--twins", type=int, default=1000, help="held-out CoPro pairs, at most (default 1000)")
     parser.add_argument("--undone", type=int, default=700, help="evasions of each class that normalisation undoes")
     parser.add_argument("--read", type=int, default=600, help="evasions of each class that must be read")
@@ -283,10 +306,11 @@ def main(argv: list[str] | None = None) -> int:
     classifier = points["steer"]
     measured = Measurement(arguments.data, classifier, {name: point.threshold for name, point in points.items()})
     measure(
-        measured, arguments.parts, arguments.people,
+        measured, arguments.parts, people=arguments.people, grades=arguments.grades,
         twins=arguments.twins, undone=arguments.undone, read=arguments.read,
     )  # fmt: skip
     people = f" --people {arguments.people}" if arguments.people else ""
+    people += f" --grades {arguments.grades}" if arguments.grades else ""
     parts = "" if arguments.parts == PARTS else f" --parts {' '.join(arguments.parts)}"
     write_results(
         arguments.out,

@@ -1,8 +1,9 @@
 """Prompts that users of Stable Diffusion typed, graded one by one, for the prompt classifier.
 
-The prompts are a public file that is read from a local folder, `DATA/imagereward/refl_data.json`. The grades are ours,
-`data/gallery.tsv.xz`: a language model read every prompt on our behalf, by the rules in docs/detectors.md, and said of
-each what its picture would show. The file names a prompt by a hash, so that it holds no text:
+The prompts are public files that are read from a local folder, `DATA/imagereward`; they come from DiffusionDB. The
+grades are ours, `data/gallery.tsv.xz`: a language model read every prompt on our behalf, by the rules in
+docs/detectors.md, and said of each what its picture would show. The file names a prompt by a hash, so that it holds no
+text:
 
     hash <TAB> grade <TAB> category, or nothing
 
@@ -25,7 +26,9 @@ from counterpoint.normalise import normalise
 from counterpoint.training.prompt_classifier_look_alikes import Part
 from counterpoint.training.prompt_classifier_twins import HARMS
 
-FILE = Path("imagereward") / "refl_data.json"
+FOLDER = "imagereward"
+ALL_PARTS, TRAIN_ONLY = "refl_data.json", "imagerewarddb.json"
+"""Of the first every prompt was read; of the second those that a version before scored 0.1 or more: no fair sample."""
 HARMLESS, BORDERLINE, UNSAFE = 0, 1, 2
 
 
@@ -70,23 +73,31 @@ def gallery(folder: Path, grades: Mapping[str, tuple[int, str | None]], part: Pa
     Args:
         folder: The prompts of others.
         grades: See `read_grades`.
-        part: Of ten prompts 7 train, one is for validation, two for tests.
+        part: Of ten prompts of the first file 7 train, one is for validation, two for tests.
 
     Raises:
-        InvalidInput: The file of prompts is not there, or is another one.
+        InvalidInput: A file of prompts is not there, or is another one.
     """
-    try:
-        texts = [str(row["text"]) for row in json.loads((folder / FILE).read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidInput("data", str(folder / FILE), 'a JSON list of objects with "text"') from error
-    names = {key_of(text): text for text in texts}
+    fair = _texts(folder / FOLDER / ALL_PARTS)
+    named = {name: text for name, text in fair.items() if _part_of(name) == part}
+    if part == "train":
+        others = _texts(folder / FOLDER / TRAIN_ONLY)
+        named |= {name: text for name, text in others.items() if name not in fair}
     found = [
         Graded(text=text, grade=grades[name][0], category=grades[name][1])
-        for name, text in names.items()
-        if name in grades and _part_of(name) == part
+        for name, text in named.items()
+        if name in grades
     ]
     random.Random(0).shuffle(found)
     return found
+
+
+def _texts(path: Path) -> dict[str, str]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {key_of(text): text for text in (str(row["text"]) for row in rows)}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InvalidInput("data", str(path), 'a JSON list of objects with "text"') from error
 
 
 def _part_of(name: str) -> Part:
