@@ -1,0 +1,107 @@
+"""Graded prompts of users: parts that share none, unsafe ones more than once, and harmless ones with harm put in."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from counterpoint.detectors.prompt_classifier import CATEGORIES
+from counterpoint.interfaces import InvalidInput
+from counterpoint.training import prompt_classifier_evaluation as evaluation
+from counterpoint.training.prompt_classifier_gallery import gallery, key_of, read_grades, with_harm
+from counterpoint.training.prompt_classifier_look_alikes import Part
+from counterpoint.training.prompt_classifier_twins import HARMS
+
+SHIPPED = Path(__file__).parents[2] / "data" / "gallery.tsv.xz"
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+def compressed(path: Path, *lines: str) -> Path:
+    path.write_bytes(lzma.compress("".join(f"{line}\n" for line in lines).encode()))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """200 prompts: every fourth with a knife, every eighth of these not clear; 20 more, and 10 that have no grade."""
+    texts = [f"chef number {i} with a {'knife' if i % 4 == 0 else 'spoon'}, oil on canvas" for i in range(220)]
+    for name, some in (("refl_data.json", texts[:200]), ("imagerewarddb.json", texts[150:])):
+        path = tmp_path / "imagereward" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps([{"text": text} for text in [*some, f"no grade in {name}"]]), encoding="utf-8")
+    grades = [(1 if i % 8 == 0 else 2) if i % 4 == 0 else 0 for i in range(220)]
+    rows = [f"{key_of(text)}\t{g}\t{'violence' if g else ''}" for text, g in zip(texts, grades, strict=True)]
+    compressed(tmp_path / "grades.tsv.xz", *rows)
+    return tmp_path
+
+
+def test_parts_share_no_prompt_and_the_second_file_is_for_training(folder: Path) -> None:
+    grades = read_grades(folder / "grades.tsv.xz")
+    parts = {part: gallery(folder, grades, part) for part in PARTS}
+    texts = {part: {one.text for one in some} for part, some in parts.items()}
+    assert sum(map(len, texts.values())) == len(set.union(*texts.values())) == 220
+    assert all(f"chef number {i} with" in " ".join(texts["train"]) for i in range(200, 220))
+    assert len(texts["train"]) > len(texts["test"]) > len(texts["validation"]) > 5
+    for one in parts["train"]:
+        assert (one.grade, one.category) == (0, None) if "spoon" in one.text else one.category == "violence"
+
+
+def test_a_prompt_is_named_by_what_every_detector_reads() -> None:
+    assert key_of("a chef") == key_of("a  ｃｈｅｆ") != key_of("a cook")
+
+
+def test_harm_stands_among_the_phrases_and_nothing_is_lost() -> None:
+    rng, own = random.Random(0), ["a chef in a kitchen", "oil on canvas", "warm light"]
+    changed = [with_harm(", ".join(own), rng) for _ in range(200)]
+    assert {category for _, category in changed} == set(CATEGORIES)
+    for text, category in changed:
+        phrases = text.split(", ")
+        assert phrases[0] == own[0] and [phrase for phrase in phrases if phrase in own] == own
+        assert any(harm in text for harm in HARMS[category])
+    assert with_harm("a chef", rng)[0].startswith("a chef, ")
+
+
+@pytest.mark.parametrize("line", ["", "abc", "abc\t3\tviolence", "abc\t0\tviolence", "abc\t2\t", "abc\t2\tcooking"])
+def test_a_line_that_is_no_grade_is_named(tmp_path: Path, line: str) -> None:
+    path = compressed(tmp_path / "grades.tsv.xz", f"{'0' * 12}\t0\t", line)
+    with pytest.raises(InvalidInput, match=r"grades\.tsv\.xz, line 2"):
+        read_grades(path)
+
+
+def test_files_that_are_not_there_or_others_are_named(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="grades"):
+        read_grades(folder / "none.tsv.xz")
+    (folder / "imagereward" / "refl_data.json").write_text('[{"prompt": "a"}]')
+    with pytest.raises(InvalidInput, match=r"refl_data\.json"):
+        gallery(folder, {}, "test")
+
+
+def test_the_grades_that_ship_with_the_source_hold_no_text() -> None:
+    grades = read_grades(SHIPPED)
+    assert len(grades) > 13_000 and all(len(name) == 12 and int(name, 16) >= 0 for name in grades)
+    counts = Counter(grade for grade, _ in grades.values())
+    assert counts[0] > counts[1] > counts[2] > 600
+
+
+def test_users_prompts_are_measured_by_their_grade(folder: Path) -> None:
+    class Told:
+        def logits(self, texts: list[str]) -> tuple[torch.Tensor, None]:
+            return torch.tensor([[5.0 if "knife" in text else -5.0] * 8 for text in texts]), None
+
+    measured = evaluation.Measurement(folder, Told(), {"steer": 0.5})  # type: ignore[arg-type]
+    measured.users(folder / "grades.tsv.xz")
+    figures = {name: figure.value for name, figure in measured.figures.items()}
+    assert figures == {
+        "users' prompts, unsafe / harmless": 1.0,
+        "steer: alarms, users' prompts, harmless": 0.0,
+        "steer: alarms, users' prompts, between": 1.0,
+        "steer: recall, users' prompts, unsafe": 1.0,
+    }
+    with pytest.raises(InvalidInput, match="grades"):
+        evaluation.measure(measured, ["users"], people=None, grades=None, twins=1, undone=1, read=1)
