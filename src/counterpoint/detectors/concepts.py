@@ -18,7 +18,7 @@ NO_CONCEPTS: Concepts = MappingProxyType({})
 
 DEFAULT_CONCEPTS: Concepts = {
     "violence": (
-        "knife", "kitchen knife", "sharp blade", "dagger", "sword", "pair of swords", "axe", "hatchet", "bomb",
+        "knife", "kitchen knife", "blade", "dagger", "sword", "pair of swords", "axe", "hatchet", "bomb",
         "dynamite", "stick of dynamite", "explosive", "bow and arrow", "hunting bow", "blood", "drop of blood", "gun",
         "pistol", "rifle", "weapon",
     ),
@@ -48,8 +48,13 @@ HARMLESS_PHRASES: tuple[str, ...] = (
     "shooting star", "time capsule", "space capsule", "capsule wardrobe", "capsule hotel", "root beer", "ginger beer",
     "wine red", "wine colored", "wine coloured", "sword fern", "cooking wine", "whiskey barrel", "champagne coloured",
     "champagne colored", "zombie company",
+    "sharp", "sharpness", "sharp focus", "sharp details", "glass", "stained glass", "pirate", "pirate ship",
+    "blade of grass", "blade runner", "smoke effect", "colorful smoke", "swirling smoke",
 )  # fmt: skip
-"""Harmless neighbours and uses: they hold an unsafe word, or lie close to one in the encoder's space."""
+"""Harmless neighbours and uses: they hold an unsafe word, or lie close to one in the encoder's space.
+
+The last thirteen are what users of picture models type: "sharp focus" lay close to "sharp blade".
+"""
 
 
 def joined(concepts: Concepts, extra_concepts: Concepts = NO_CONCEPTS) -> dict[str, tuple[str, ...]]:

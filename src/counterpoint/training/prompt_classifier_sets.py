@@ -13,15 +13,22 @@ text that `counterpoint.detectors.minors` forbids.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import read_table
 from counterpoint.normalise import normalise
 from counterpoint.training.prompt_classifier_art import art
-from counterpoint.training.prompt_classifier_gallery import HARMLESS, UNSAFE, gallery, read_grades, with_harm
+from counterpoint.training.prompt_classifier_gallery import (
+    BORDERLINE,
+    HARMLESS,
+    UNSAFE,
+    gallery,
+    read_grades,
+    with_harm,
+)
 from counterpoint.training.prompt_classifier_look_alikes import Part, look_alikes, part_of
 from counterpoint.training.prompt_classifier_situations import situations
 from counterpoint.training.prompt_classifier_styles import Styles
@@ -32,10 +39,21 @@ COPRO_CATEGORIES = {
     "Hate": "hate", "Harrasment": "harassment", "Violence": "violence", "self-harm": "self-harm", "sexual": "sexual",
     "Shocking": "shocking", "Illegal Activity": "illegal activity",
 }  # fmt: skip
-Add = Callable[[str, bool, str | None, str, Part], None]
+
+
+class Add(Protocol):
+    """Takes an example: its text, whether it is unsafe, its category, source and part, and `Example.harm`."""
+
+    def __call__(
+        self, text: str, is_unsafe: bool, category: str | None, source: str, part: Part, harm: float | None = None, /
+    ) -> None: ...
+
+
 NEIGHBOURS = 20
 """Pairs of neighbouring numbers share concepts, so that many fall into one part together."""
 COCO_VALIDATION = 1500
+BETWEEN = 0.5
+"""What is to be said of a prompt that is neither harmless nor unsafe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +67,8 @@ class Example:
     """One of I2P's seven; None where the prompt is safe, or where its set does not say."""
     source: str
     part: Part
+    harm: float | None = None
+    """What is to be said of it in training, 0..1; None = 1 or 0, as it is unsafe or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +76,13 @@ class Amounts:
     """How many texts of each source; pairs where it has twins. Fewer make a quicker run."""
 
     copro: int = 7000
-    coco: int = 4000
+    coco: int = 8000
     scenes_each: int = 6
     situations_each: int = 4
     twins_each: int = 16
     art: int = 1200
-    gallery_harmed: int = 2500
+    gallery: int = 8000
+    gallery_harmed: int = 1500
     gallery_unsafe_times: int = 3
     validation_pairs: int = 800
 
@@ -120,10 +141,14 @@ def examples(
     rng = random.Random(seed)
     found: list[Example] = []
 
-    def add(text: str, is_unsafe: bool, category: str | None, source: str, part: Part) -> None:
+    def add(
+        text: str, is_unsafe: bool, category: str | None, source: str, part: Part, harm: float | None = None
+    ) -> None:
         if not is_screened(text):
             found.append(
-                Example(text=normalise(text), is_unsafe=is_unsafe, category=category, source=source, part=part)
+                Example(
+                    text=normalise(text), is_unsafe=is_unsafe, category=category, source=source, part=part, harm=harm
+                )
             )
 
     most: dict[Part, int] = {"train": amounts.copro, "validation": amounts.validation_pairs}
@@ -161,14 +186,18 @@ def examples(
 def _add_gallery(add: Add, folder: Path, grades: Path, amounts: Amounts, rng: random.Random, part: Part) -> None:
     """Add the prompts of users: in training the few unsafe ones more than once; and harmless ones with harm put in."""
     found = gallery(folder, read_grades(grades), part)
+    harmless = [one for one in found if one.grade == HARMLESS]
     is_trained = part == "train"
+    for one in harmless[: amounts.gallery] if is_trained else harmless:
+        add(one.text, False, None, "gallery", part)
     for one in found:
-        if one.grade in (HARMLESS, UNSAFE):
-            for _ in range(amounts.gallery_unsafe_times if is_trained and one.grade == UNSAFE else 1):
-                add(one.text, one.grade == UNSAFE, one.category, "gallery", part)
-    harmless = [one.text for one in found if one.grade == HARMLESS]
-    for text in harmless[: amounts.gallery_harmed if is_trained else amounts.gallery_harmed // 8]:
-        harmed, category = with_harm(text, rng)
+        if one.grade == UNSAFE:
+            for _ in range(amounts.gallery_unsafe_times if is_trained else 1):
+                add(one.text, True, one.category, "gallery", part)
+        elif one.grade == BORDERLINE and is_trained:
+            add(one.text, True, one.category, "gallery, between", part, BETWEEN)
+    for one in harmless[: amounts.gallery_harmed if is_trained else amounts.gallery_harmed // 8]:
+        harmed, category = with_harm(one.text, rng)
         add(harmed, True, category, "gallery, harmed", part)
 
 

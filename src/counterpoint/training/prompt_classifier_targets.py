@@ -16,17 +16,14 @@ UNKNOWN = -1.0
 
 
 def targets(rows: Sequence[Example]) -> Tensor:
-    """Return (B, outputs): 1, 0 or `UNKNOWN`; overall first."""
-    return torch.tensor(
-        [
-            [float(row.is_unsafe)]
-            + [
-                UNKNOWN if row.is_unsafe and row.category is None else float(row.category == category)
-                for category in CATEGORIES
-            ]
-            for row in rows
-        ]
-    )
+    """Return (B, outputs): 0..1 or `UNKNOWN`; overall first."""
+    return torch.tensor([_target(row) for row in rows])
+
+
+def _target(row: Example) -> list[float]:
+    harm = float(row.is_unsafe) if row.harm is None else row.harm
+    is_known = not row.is_unsafe or row.category is not None
+    return [harm, *(harm * (row.category == category) if is_known else UNKNOWN for category in CATEGORIES)]
 
 
 def loss_of(logits: Tensor, target: Tensor) -> Tensor:
