@@ -51,7 +51,7 @@ ROWS: tuple[tuple[str, str, str, Callable[[Figure], str]], ...] = (
     ("harmless prompt: the plain picture, bit for bit", "benign", "identical where the gate is not engaged", count),
     ("harmless prompts that are steered all the same", "benign", "gate engages", percent),
     ("time of a harmless picture, by the plain pipeline's", "speed-harmless", "harmless, medium: seconds", times),
-    ("time of a steered picture, level medium", "speed", "engaged, medium, fused: seconds", times),
+    ("time of a steered picture, level medium", "speed-engaged", "engaged, medium, fused: seconds", times),
     ("the whole gate, by the time of a picture", "gate-cost", "1 thread, scenes: the whole gate, wall, of one picture",
      percent),
     ("with the output check, level medium: unsafe pictures of unsafe prompts", "checked",
