@@ -19,7 +19,7 @@ from counterpoint.detectors.minors import Minors
 from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.detectors.readability import Readability
 from counterpoint.detectors.word_list import WordList
-from counterpoint.interfaces import Detector
+from counterpoint.interfaces import Detector, Point
 from counterpoint.text_space import EncoderText
 from counterpoint.thresholds import threshold_for
 
@@ -30,6 +30,7 @@ def standard_gate(
     concepts: Concepts | None = None,
     extra_concepts: Concepts = NO_CONCEPTS,
     threshold: float | None = None,
+    point: Point = "balanced",
 ) -> Ensemble:
     """Return the gate for a pipeline.
 
@@ -40,18 +41,24 @@ def standard_gate(
         extra_concepts: What is unsafe besides, words by category: {"clowns": ["clown"]}.
         threshold: Cosine, -1..1, from which words count as a concept; None takes the one that was fitted
             for this encoder and the default concepts, or fits it now; `gate_settings.fit_gate` fits it to others.
+        point: The classifier's working point: "balanced" leaves nine of ten harmless prompts of users alone, "steer"
+            finds more and alarms on about a third of them, "block" alarms on next to none. See docs/detectors.md.
 
     Raises:
-        InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine.
+        InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine; no such point.
     """
     cosine = threshold_for(text) if threshold is None else threshold
     named = DEFAULT_CONCEPTS if concepts is None else concepts
     first = ConceptSimilarity(quick_text(text), threshold=cosine, concepts=named, extra_concepts=extra_concepts)
-    return with_second_opinions(first, concepts=named, extra_concepts=extra_concepts)
+    return with_second_opinions(first, concepts=named, extra_concepts=extra_concepts, point=point)
 
 
 def with_second_opinions(
-    detector: Detector, *, concepts: Concepts | None = None, extra_concepts: Concepts = NO_CONCEPTS
+    detector: Detector,
+    *,
+    concepts: Concepts | None = None,
+    extra_concepts: Concepts = NO_CONCEPTS,
+    point: Point = "balanced",
 ) -> Ensemble:
     """Return `detector` joined by those that do not depend on the pipeline; an Ensemble stays as it is.
 
@@ -60,10 +67,10 @@ def with_second_opinions(
     if isinstance(detector, Ensemble):
         return detector
     words = WordList(concepts=DEFAULT_CONCEPTS if concepts is None else concepts, extra_concepts=extra_concepts)
-    return Ensemble(Minors(), detector, words, shared_classifier(), Readability())
+    return Ensemble(Minors(), detector, words, shared_classifier(point), Readability())
 
 
 @cache
-def shared_classifier() -> PromptClassifier:
-    """Return the shipped classifier at its point "steer"; loaded once, as all pipelines of a process share it."""
-    return PromptClassifier(point="steer")
+def shared_classifier(point: Point) -> PromptClassifier:
+    """Return the shipped classifier at a point; loaded once, as all pipelines of a process share it."""
+    return PromptClassifier(point=point)

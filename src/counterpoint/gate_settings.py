@@ -14,7 +14,7 @@ from counterpoint.detectors.concept_similarity import TIE, Calibration, ConceptS
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, NO_CONCEPTS, Concepts, joined
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.gate import standard_gate
-from counterpoint.interfaces import InvalidInput
+from counterpoint.interfaces import InvalidInput, Point
 from counterpoint.text_space import EncoderText
 
 LEAST_RECALL = 0.5
@@ -36,8 +36,8 @@ class GateSettings:
     concepts: dict[str, tuple[str, ...]] | None = None
     """What is unsafe in place of the default concepts; None = these."""
 
-    def gate(self, text: EncoderText) -> Ensemble:
-        """Return the gate for a pipeline with this text encoder.
+    def gate(self, text: EncoderText, point: Point = "balanced") -> Ensemble:
+        """Return the gate for a pipeline with this text encoder, the classifier at one of its points.
 
         Raises:
             InvalidInput: The pipeline has another one.
@@ -50,6 +50,7 @@ class GateSettings:
             concepts=self.concepts,
             extra_concepts=self.extra_concepts,
             threshold=self.calibration.threshold,
+            point=point,
         )
 
     def to_json(self) -> dict[str, Any]:

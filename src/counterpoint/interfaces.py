@@ -27,6 +27,8 @@ EngineName = Literal["fused", "reference"]
 OnUnsafe = Literal["steer", "blur", "block", "flag"]
 """What happens to a picture that the output check calls unsafe: drawn again at a higher level of
 safety, blurred, replaced by flat grey, or returned and reported."""
+Point = Literal["steer", "balanced", "block"]
+"""Working points of the prompt classifier, the widest net first."""
 
 
 class CounterpointError(Exception):

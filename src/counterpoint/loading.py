@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from counterpoint.interfaces import Detector, InvalidInput, PictureDetector
+from counterpoint.interfaces import Detector, InvalidInput, PictureDetector, Point
 
 if TYPE_CHECKING:
     from counterpoint.gate_settings import GateSettings
@@ -71,19 +71,20 @@ def picture_detector(name: PictureDetectorName) -> PictureDetector:
             return NudeNet()
 
 
-def fitted_gate(pipe: Any, gates: Sequence[GateSettings]) -> Detector | None:
-    """Return the gate that was fitted to this pipeline's text encoder; None, the standard gate, where none is given.
+def gate_for(pipe: Any, gates: Sequence[GateSettings], point: Point) -> Detector:
+    """Return the gate that was fitted to this pipeline's text encoder; the standard gate where none is given.
 
     Raises:
         InvalidInput: None of those given was fitted to it, or the pipeline is not supported.
     """
-    if not gates:
-        return None
     from counterpoint.families import family_of
+    from counterpoint.gate import standard_gate
     from counterpoint.pipeline import text_space
 
     text = text_space(pipe, family_of(pipe))
-    return next((gate for gate in gates if gate.encoder == text.fingerprint), gates[0]).gate(text)
+    if not gates:
+        return standard_gate(text, point=point)
+    return next((gate for gate in gates if gate.encoder == text.fingerprint), gates[0]).gate(text, point)
 
 
 def _place(model: str | None, *, from_hub: bool) -> tuple[str, str]:

@@ -148,7 +148,7 @@ UNREADABLE = "xqzv bkkd wwpt zzqk"
 )
 def test_the_prompt_check_is_the_products_gate(pack: Any, text: str, engage: bool) -> None:
     """The trained classifier alone lets the first two through; the word list and the readability check do not."""
-    (classifier,) = shared_classifier()([text])
+    (classifier,) = shared_classifier("balanced")([text])
     assert not classifier.is_unsafe
     assert pack.nodes.SafetyPromptCheck().run(text)[0] is engage
     assert isinstance(pack.checks.prompt_detector(), Ensemble)

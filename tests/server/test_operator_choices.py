@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.gate_settings import GateSettings, fit_gate
 from counterpoint.interfaces import InvalidInput
@@ -42,6 +43,9 @@ def test_gate_and_weights_are_the_operators(tiny: Callable[[str], Any], gate: Ga
     assert safe.reuse == 2
     assert "music" in safe.detector([MILD])[0].categories
     assert "music" not in wrap(tiny("tiny"), Settings()).detector([MILD])[0].categories
+    for given in (dict(gate_point="steer"), dict(gate_point="steer", gates=[str(mine)])):
+        members = wrap(tiny("tiny"), load_settings(**given)).detector.detectors  # type: ignore[attr-defined]
+        assert [one.point for one in members if isinstance(one, PromptClassifier)] == ["steer"]
     with pytest.raises(InvalidInput, match="gate"):  # it was fitted to another encoder: the model does not start
         wrap(tiny("tiny"), load_settings(gates=[str(other)]))
     with pytest.raises(InvalidInput, match="gates"):

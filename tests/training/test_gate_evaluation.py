@@ -32,10 +32,15 @@ def test_every_set_is_measured(tmp_path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerows([["prompt"], ["a knife"], ["a spoon"]])
-    figures = measure(knife_gate, tmp_path, people_prompts(None))
+    users = {"harmless": ["a knife", "a cup"], "unsafe": ["a knife"]}
+    figures = measure(knife_gate, tmp_path, people_prompts(None), users)
     objects = "alarms, UnlearnDiffAtk objects and van Gogh"
     counted = {f"{test_set.counted}, {name}": len(test_set.files) for name, test_set in TEST_SETS.items()}
-    assert figures.keys() == {*counted, *(f"alarms, people, {kind}" for kind in PEOPLE)}
+    assert figures.keys() == {
+        *counted,
+        *(f"alarms, people, {kind}" for kind in PEOPLE),
+        "alarms, users' prompts, harmless",
+    }
     assert all(figures[name].n == 2 * files and figures[name].value == 0.5 for name, files in counted.items())
     assert figures[objects].n == 10 and figures["alarms, people, plain"].value == 0.0
 

@@ -6,6 +6,7 @@ import csv
 import json
 import lzma
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc, lowest_thresholds
 from counterpoint.training.prompt_classifier_evaluation import calibration_error
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE
+from counterpoint.training.prompt_classifier_gallery import ALL_PARTS, TRAIN_ONLY, gallery, key_of, read_grades
 from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
 from counterpoint.training.prompt_classifier_look_alikes import PHRASES, look_alikes, part_of
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco, examples, part_of_pair
@@ -258,6 +260,29 @@ def test_written_pairs_come_bare_and_dressed_and_the_parts_share_none(data: Path
     assert {row.text for row in rows if row.source == "written"} == {
         normalise(text) for pairs in parts[:2] for unsafe, safe, _ in pairs for text in (unsafe, safe)
     }
+
+
+def test_users_prompts_train_by_their_grade(data: Path) -> None:
+    texts = [f"chef number {i} with a {thing}" for i in range(100) for thing in ("spoon", "knife", "cigarette")]
+    for name in (ALL_PARTS, TRAIN_ONLY):
+        path = data / "imagereward" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps([{"text": text} for text in texts]), encoding="utf-8")
+    ends = {"spoon": "0\t", "cigarette": "1\tillegal activity", "knife": "2\tviolence"}
+    lines = [f"{key_of(text)}\t{ends[text.split()[-1]]}\n" for text in texts]
+    grades = data / "grades.tsv.xz"
+    grades.write_bytes(lzma.compress("".join(lines).encode()))
+    amounts = Amounts(copro=4, coco=4, scenes_each=1, situations_each=1, twins_each=1, art=4, gallery_harmed=16)
+    rows = [row for row in examples(data, Styles(), amounts, grades=grades) if row.source.startswith("gallery")]
+    for part, times in (("train", amounts.gallery_unsafe_times), ("validation", 1)):
+        found = Counter((row.source, row.text.split()[-1]) for row in rows if row.part == part)
+        graded = Counter(one.grade for one in gallery(data, read_grades(grades), part))  # type: ignore[arg-type]
+        assert found["gallery", "spoon"] == graded[0] and found["gallery", "knife"] == times * graded[2]
+        assert found["gallery, between", "cigarette"] == (graded[1] if part == "train" else 0)
+        assert sum(row.part == part and row.source == "gallery, harmed" for row in rows) == (16 if times > 1 else 2)
+    between = next(row for row in rows if row.source == "gallery, between")
+    (target,) = targets([between])
+    assert target[0] == target[OUTPUTS.index("illegal activity")] == 0.5 and target.sum() == 1.0
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,8 @@ def test_users_prompts_are_measured_by_their_grade(folder: Path) -> None:
         def logits(self, texts: list[str]) -> tuple[torch.Tensor, None]:
             return torch.tensor([[5.0 if "knife" in text else -5.0] * 8 for text in texts]), None
 
+    (folder / "pickapic").mkdir()
+    (folder / "pickapic" / "sfw_test.txt").write_text("a spoon\n\na knife\na fork\na cup\n")
     measured = evaluation.Measurement(folder, Told(), {"steer": 0.5})  # type: ignore[arg-type]
     measured.users(folder / "grades.tsv.xz")
     figures = {name: figure.value for name, figure in measured.figures.items()}
@@ -102,6 +104,7 @@ def test_users_prompts_are_measured_by_their_grade(folder: Path) -> None:
         "steer: alarms, users' prompts, harmless": 0.0,
         "steer: alarms, users' prompts, between": 1.0,
         "steer: recall, users' prompts, unsafe": 1.0,
+        "steer: alarms, Pick-a-Pic, harmless": 0.25,
     }
     with pytest.raises(InvalidInput, match="grades"):
         evaluation.measure(measured, ["users"], people=None, grades=None, twins=1, undone=1, read=1)

@@ -46,6 +46,7 @@ def check(
     ] = None,
     model: options.Model = None,
     gate: options.Gate = None,
+    point: options.GatePoint = "balanced",
     as_json: options.Json = False,
 ) -> None:
     """Say of each prompt whether the gate engages.
@@ -65,7 +66,7 @@ def check(
         negative = negative_prompt or None
         if negative is not None:
             _require_readable("negative_prompt", negative)
-        safe = drawing.load_safe_pipeline(model, gate)
+        safe = drawing.load_safe_pipeline(model, gate, point)
         judge = _judge(safe.detector, negative)
         count, errors = 0, []
         with _progress() as advance:

@@ -22,6 +22,7 @@ def compare(
     model: options.Model = None,
     safe_prompt: options.SafePrompt = None,
     gate: options.Gate = None,
+    point: options.GatePoint = "balanced",
     seed: options.Seed = None,
     steps: options.Steps = drawing.DEFAULT_STEPS,
     guidance_scale: options.GuidanceScale = None,
@@ -54,6 +55,7 @@ def compare(
             model=model,
             save_prompt=save_prompt,
             gate=gate,
+            point=point,
             guidance_scale=guidance_scale,
         )
         if out.suffix.lower() != ".png":
@@ -107,7 +109,7 @@ def _draw_row(
     from counterpoint.output_check import judge
     from counterpoint.sheet import blur
 
-    safe = drawing.load_safe_pipeline(plan.model, plan.gate)
+    safe = drawing.load_safe_pipeline(plan.model, plan.gate, plan.point)
     with drawing.progress_bar(plan.steps * len(SAFETIES)) as on_step:
         drawn = [drawing.draw(safe, plan, seed=seed, safety=safety, on_step=on_step) for safety in SAFETIES]
     is_engaged = any(report.action != "passed" for _, report in drawn)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from counterpoint.calls import default_guidance, step_callback
 from counterpoint.cli import options
 from counterpoint.embedded import GUIDANCE_SCALE
-from counterpoint.interfaces import InvalidInput, SafetyReport
-from counterpoint.loading import fitted_gate, load_pipe
+from counterpoint.interfaces import InvalidInput, Point, SafetyReport
+from counterpoint.loading import gate_for, load_pipe
 from counterpoint.png import PictureRecord, prompt_sha256
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Plan:
     save_prompt: bool
     gate: Path | None = None
     """File of `counterpoint calibrate`; None = the standard gate."""
+    point: Point = "balanced"
+    """Working point of the gate's classifier."""
     guidance_scale: float | None = None
     """None = the pipeline's own default, or what suits the embedded model."""
 
@@ -100,12 +102,13 @@ def resolve_seed(seed: int | None, num: int = 1) -> int:
     return seed
 
 
-def load_safe_pipeline(model: str | None, gate: Path | None = None) -> SafePipeline:
+def load_safe_pipeline(model: str | None, gate: Path | None = None, point: Point = "balanced") -> SafePipeline:
     """Load a model and wrap it.
 
     Args:
         model: A local folder or a hub name; None takes the embedded model.
         gate: File of `counterpoint calibrate`; None takes the standard gate.
+        point: Working point of the gate's classifier.
 
     Raises:
         InvalidInput: There is no such model, its family is not supported, or the gate is another encoder's.
@@ -117,7 +120,7 @@ def load_safe_pipeline(model: str | None, gate: Path | None = None) -> SafePipel
 
     from counterpoint.pipeline import SafePipeline
 
-    return SafePipeline(pipe, detector=fitted_gate(pipe, gates))
+    return SafePipeline(pipe, detector=gate_for(pipe, gates, point))
 
 
 def draw(

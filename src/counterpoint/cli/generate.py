@@ -25,6 +25,7 @@ def generate(
     safety: Annotated[str, typer.Option(help="off, low, medium, high, max, or a number 0..1.")] = "medium",
     safe_prompt: options.SafePrompt = None,
     gate: options.Gate = None,
+    point: options.GatePoint = "balanced",
     seed: options.Seed = None,
     num: Annotated[int, typer.Option("-n", "--num", help="Pictures; picture k has seed + k.")] = 1,
     steps: options.Steps = drawing.DEFAULT_STEPS,
@@ -52,6 +53,7 @@ def generate(
             model=model,
             save_prompt=save_prompt,
             gate=gate,
+            point=point,
             guidance_scale=guidance_scale,
         )
         options.require_between("num", num, 1, options.MOST_PICTURES)
@@ -98,7 +100,7 @@ def _draw_all(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from counterpoint.png import write_file
 
-    safe = drawing.load_safe_pipeline(plan.model, plan.gate)
+    safe = drawing.load_safe_pipeline(plan.model, plan.gate, plan.point)
     images: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     with drawing.progress_bar(plan.steps * len(targets)) as on_step:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterpoint.interfaces import CounterpointError, InvalidInput, SafetyFailure
+from counterpoint.interfaces import CounterpointError, InvalidInput, Point, SafetyFailure
 
 EXIT_INPUT = 2
 EXIT_UNSAFE = 3
@@ -27,6 +27,9 @@ Model = Annotated[
     typer.Option(help="Folder or hub name of a diffusers model.", show_default="the embedded model"),
 ]
 Gate = Annotated[Path | None, typer.Option(help="File of `counterpoint calibrate`.", show_default="the standard gate")]
+GatePoint = Annotated[
+    Point, typer.Option(help="How much the gate's classifier alarms on: steer (most), balanced or block (least).")
+]
 SafePrompt = Annotated[
     str | None, typer.Option(help="What the safe stream draws.", show_default="the prompt without risky words")
 ]

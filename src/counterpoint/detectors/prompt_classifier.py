@@ -19,7 +19,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from safetensors.torch import load_file
@@ -31,7 +31,7 @@ from counterpoint.detectors.groups import STAND_INS, without_groups
 from counterpoint.detectors.letters import WORD, letters_logits
 from counterpoint.detectors.other_reading import other_reading
 from counterpoint.embedded import embedded_model_path
-from counterpoint.interfaces import Detection, InvalidInput
+from counterpoint.interfaces import Detection, InvalidInput, Point
 from counterpoint.normalise import normalise
 from counterpoint.normalise.weights import unbracketed
 
@@ -48,7 +48,6 @@ BATCH_SIZE = 256
 MOST_EVIDENCE = 4
 SURE = 0.98
 """Probability from which a text is harm as it was typed, whatever a reading without groups says."""
-Point = Literal["steer", "block"]
 
 
 def classifier_path() -> Path:
@@ -147,8 +146,9 @@ def windows(texts: Sequence[tuple[int, str]], tokenizer: Any) -> list[Window]:
 class PromptClassifier:
     """Gate by the shipped classifier.
 
-    Two working points are stored with the weights. "steer" is for the safe stream, where a false alarm
-    costs little; "block" is for refusing, where it costs much.
+    Three working points are stored with the weights. "steer" casts a wide net, which a nudged picture can bear;
+    "balanced", the standard gate's, leaves nine of ten harmless prompts of users alone; "block" is for refusing, where
+    a false alarm costs much.
 
     Args:
         point: Which of them decides.

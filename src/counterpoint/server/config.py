@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from counterpoint.engines.local_weight import LocalWeight
 from counterpoint.gate_settings import read_gate_settings
-from counterpoint.interfaces import InvalidInput, OnUnsafe
+from counterpoint.interfaces import InvalidInput, OnUnsafe, Point
 from counterpoint.levels import resolve_safety
 from counterpoint.loading import PictureDetectorName
 from counterpoint.provenance.manifest import Credentials, read_credentials
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         (),
         description="Files of `counterpoint calibrate`: each model takes the one fitted to its text encoder, and does "
         "not start without; none = the standard gate.",
+    )
+    gate_point: Point = Field(
+        "balanced",
+        description="Working point of the gate's classifier: `steer` alarms on most, `balanced` leaves nine of ten "
+        "harmless prompts of users alone, `block` alarms on least.",
     )
     risk: Risk = Field(
         None,

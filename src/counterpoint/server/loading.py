@@ -42,7 +42,7 @@ def wrap(pipe: Any, settings: Settings) -> SafePipeline:
     safe = SafePipeline(
         pipe,
         safety=settings.safety,
-        detector=loading.fitted_gate(pipe, [read_gate_settings(path) for path in settings.gates]),
+        detector=loading.gate_for(pipe, [read_gate_settings(path) for path in settings.gates], settings.gate_point),
         picture_detectors=[picture_detector(name) for name in settings.picture_detectors],
         on_unsafe=settings.on_unsafe,
         doubt_from=settings.doubt_from,

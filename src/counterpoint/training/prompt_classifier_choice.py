@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from counterpoint.detectors.prompt_classifier import Point
+from counterpoint.interfaces import Point
 from counterpoint.training.prompt_classifier_sets import Example
 from counterpoint.training.prompt_classifier_targets import UNKNOWN
 
 MOST_ALARMS: dict[Point, dict[str, float]] = {
-    "steer": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.14, "gallery": 0.1},
+    "steer": {"coco": 0.05, "coco, dressed": 0.08, "gallery": 0.34},
+    "balanced": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.1, "gallery": 0.1},
     "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03, "gallery": 0.01},
 }
 """False alarms that a working point may give on the harmless validation prompts of each group."""

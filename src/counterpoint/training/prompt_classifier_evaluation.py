@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 from rich.console import Console
@@ -27,7 +28,7 @@ from torch import Tensor
 from counterpoint.datasets.dataset import is_screened
 from counterpoint.datasets.table import categories_of, read_table
 from counterpoint.detectors.prompt_classifier import CATEGORIES, OUTPUTS, PromptClassifier
-from counterpoint.interfaces import InvalidInput
+from counterpoint.interfaces import InvalidInput, Point
 from counterpoint.normalise import normalise
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.training.prompt_classifier_art import art
@@ -43,30 +44,34 @@ from counterpoint.training.prompt_classifier_twins import twins
 
 NOTES = """\
 The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
-of unsafe and of harmless prompts that it calls unsafe, at the points *steer* and *block*, whose thresholds are fitted
-on validation prompts. These sets were read seven times before, for versions that differ in their training text (see
-"What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on art and
-pairs about people were written for training, and the alarms that *steer* may give on the hard sources of validation
-were raised twice, to 14 % at last, after the recall of I2P was seen to fall below 75 %. No prompt of these sets was
-used for any of that. "People" are plain prompts of people by who they are, written by templates and, "written apart",
-by a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro twins are
-pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts may still
-occur in training. Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are written by
-the same hand as those of training, of phrases that training does not hold. Part of I2P is harmless: see the quartiles
-of `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is caught at, every
-word of five letters or more changed (every other one where letters are swapped or dropped). Rows that the product's
-own rule on minors flags are left out of every set. Situations and art that are held out are written by templates of
-training, around contexts and artists that training does not hold. Times are of one core; on a busy machine the
-processor time is the fairer figure."""
+of unsafe and of harmless prompts that it calls unsafe, at the points *steer*, *balanced* and *block*, whose thresholds
+are fitted on validation prompts. These sets were read nine times before, for versions that differ in their training
+text (see "What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on
+art and pairs about people were written for training, users' prompts were graded for it, this version was chosen from
+two, and the alarms that *steer* may give on users' harmless prompts of validation, a third, are those at which I2P's
+recall was seen to pass 75 %. No prompt of these sets was trained on. "Users' prompts" are of Stable Diffusion's users,
+kept back from training, with the grades of docs/detectors.md: the same reader graded those of training. Pick-a-Pic's
+are of another site, from a list of harmless ones made by others. "People" are plain prompts of people by who they are,
+written by templates and, "written apart", by a language model that knew neither these nor the words that are left out;
+"plain" names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out
+of training; its concepts may still occur in training. Look-alikes (three prompts of each of 146 phrases, so their
+interval is too narrow) are written by the same hand as those of training, of phrases that training does not hold. Part
+of I2P is harmless: see the quartiles of `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts
+that the plain text is caught at, every word of five letters or more changed (every other one where letters are swapped
+or dropped). Rows that the product's own rule on minors flags are left out of every set. Situations and art that are
+held out are written by templates of training, around contexts and artists that training does not hold. Times are of one
+core; on a busy machine the processor time is the fairer figure."""
 EVASION_NOTES = """\
 Prompts that ask for harm, rewritten so that a person still reads them, and how many of them the shipped classifier
-still calls unsafe at its point *steer*. They are made of the unsafe half of CoProV2's held-out pairs (see
-[the classifier's page](prompt-classifier.md)), of those that it catches as plain text; each class takes them one after
-the other, so a prompt comes more than once. Every word of five letters or more is changed (every other one, at
-random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is read,
-the classifier has to make out."""
+still calls unsafe at its point *balanced*, the standard gate's. They are made of the unsafe half of CoProV2's held-out
+pairs (see [the classifier's page](prompt-classifier.md)), of those that it catches as plain text; each class takes them
+one after the other, so a prompt comes more than once. Every word of five letters or more is changed (every other one,
+at random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is
+read, the classifier has to make out."""
 PARTS = ("i2p", "users", "twins", "harmless", "people", "evasions", "latency")
 BINS = 10
+GATES: Point = "balanced"
+"""The standard gate's point, at which evasions are told."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class Measurement:
             named = torch.tensor([pair[2] == category for pair in pairs] + [False] * len(pairs)).long()
             probabilities = logits[:, place].sigmoid()
             self.figures[f"calibration, {category}, CoPro held-out"] = calibration_figure(probabilities, named)
-        caught = (unsafe.scores >= self.thresholds["steer"]).tolist()
+        caught = (unsafe.scores >= self.thresholds[GATES]).tolist()
         return [text for text, is_caught in zip(unsafe.texts, caught, strict=True) if is_caught]
 
     def harmless(self) -> None:
@@ -205,13 +210,16 @@ class Measurement:
             self.shares("alarms", name, self.read(name).scores)
 
     def users(self, grades: Path) -> None:
-        """Prompts that users typed, by their grade."""
+        """Prompts that users typed, by their grade; and those of another site's users, from a list of harmless ones."""
         found = gallery(self.data, read_grades(grades), "test")
         names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
         scores = {g: judge([one.text for one in found if one.grade == g], self.classifier).scores for g in names}
         self.figures["users' prompts, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
         for grade, name in names.items():
             self.shares("recall" if grade == UNSAFE else "alarms", f"users' prompts, {name}", scores[grade])
+        lines = (self.data / "pickapic" / "sfw_test.txt").read_text(encoding="utf-8").splitlines()
+        others = [line for line in lines if line.strip() and not is_screened(line)]
+        self.shares("alarms", "Pick-a-Pic, harmless", judge(others, self.classifier).scores)
 
     def people(self, written: Path | None) -> None:
         """Alarms on plain prompts of people, by who they are."""
@@ -224,9 +232,9 @@ class Measurement:
             total = 0
             for name, evade in kinds.items():
                 kept, n = self._kept(caught, evade, most)
-                self.figures[f"steer: still caught, {name}"] = rate(kept, n)
+                self.figures[f"{GATES}: still caught, {name}"] = rate(kept, n)
                 total += kept
-            self.figures[f"steer: still caught, all that is {group}"] = rate(total, most * len(kinds))
+            self.figures[f"{GATES}: still caught, all that is {group}"] = rate(total, most * len(kinds))
 
     def _kept(self, caught: Sequence[str], evade: Evasion, most: int) -> tuple[int, int]:
         rng = random.Random(2)
@@ -235,7 +243,7 @@ class Measurement:
         changed = [new for old, new in zip(texts, evaded, strict=True) if old != new]
         missed = 0
         if changed:
-            missed = int((judge(changed, self.classifier).scores < self.thresholds["steer"]).sum())
+            missed = int((judge(changed, self.classifier).scores < self.thresholds[GATES]).sum())
         return len(texts) - missed, len(texts)
 
     def latency(self, texts: Sequence[str]) -> None:
@@ -302,8 +310,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--read", type=int, default=600, help="evasions of each class that must be read")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in ("steer", "block")}
-    classifier = points["steer"]
+    points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in get_args(Point)}
+    classifier = points[GATES]
     measured = Measurement(arguments.data, classifier, {name: point.threshold for name, point in points.items()})
     measure(
         measured, arguments.parts, people=arguments.people, grades=arguments.grades,
