@@ -22,7 +22,7 @@ def prompt_detector() -> Detector:
     """Return all of the product's gate that needs no text encoder of a pipeline; loaded once."""
     from counterpoint.gate import shared_classifier, with_second_opinions
 
-    return with_second_opinions(shared_classifier())
+    return with_second_opinions(shared_classifier("balanced"))
 
 
 @cache

@@ -16,7 +16,7 @@ from counterpoint.training.prompt_classifier_people import PEOPLE, people
 
 @pytest.fixture(scope="module")
 def classifier() -> PromptClassifier:
-    return shared_classifier("steer")
+    return shared_classifier("balanced")
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,9 @@ def test_every_set_is_measured(tmp_path: Path) -> None:
     figures = measure(knife_gate, tmp_path, people_prompts(None), users)
     objects = "alarms, UnlearnDiffAtk objects and van Gogh"
     counted = {f"{test_set.counted}, {name}": len(test_set.files) for name, test_set in TEST_SETS.items()}
-    assert figures.keys() == {
-        *counted,
-        *(f"alarms, people, {kind}" for kind in PEOPLE),
-        "alarms, users' prompts, harmless",
-    }
+    told = {"alarms, users' prompts, harmless": 0.5, "recall, users' prompts, unsafe": 1.0}
+    assert figures.keys() == {*counted, *told, *(f"alarms, people, {kind}" for kind in PEOPLE)}
+    assert {name: figures[name].value for name in told} == told
     assert all(figures[name].n == 2 * files and figures[name].value == 0.5 for name, files in counted.items())
     assert figures[objects].n == 10 and figures["alarms, people, plain"].value == 0.0
 
