@@ -41,8 +41,8 @@ def standard_gate(
         extra_concepts: What is unsafe besides, words by category: {"clowns": ["clown"]}.
         threshold: Cosine, -1..1, from which words count as a concept; None takes the one that was fitted
             for this encoder and the default concepts, or fits it now; `gate_settings.fit_gate` fits it to others.
-        point: The classifier's working point: "balanced" leaves nine of ten harmless prompts of users alone, "steer"
-            finds more and alarms on about a third of them, "block" alarms on next to none. See docs/detectors.md.
+        point: The classifier's working point: "balanced" alarms on about one in ten harmless prompts of users, "steer"
+            finds more and alarms on a third of them, "block" on next to none. See docs/detectors.md.
 
     Raises:
         InvalidInput: A concept is no word, or stands outside of a list; the threshold is no cosine; no such point.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import random
 from pathlib import Path
 
 from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES
 from counterpoint.scenes.captions import caption
 from counterpoint.scenes.world import Scene, sample_scene
 from counterpoint.text_space import EncoderText, StableDiffusionText
@@ -36,10 +38,17 @@ def calibrate(text: EncoderText) -> Calibration:
     return fit_threshold(text, unsafe, benign)
 
 
+def lists_hash() -> str:
+    """Return 12 digits of a hash of the concepts and harmless phrases, which a threshold is fitted for."""
+    lists = [{name: list(words) for name, words in DEFAULT_CONCEPTS.items()}, list(HARMLESS_PHRASES)]
+    return hashlib.sha256(json.dumps(lists).encode()).hexdigest()[:12]
+
+
 def threshold_for(text: EncoderText) -> float:
-    """Return the threshold for this text encoder: the stored one, or a fresh fit."""
+    """Return the threshold for this text encoder: the one stored for today's lists, or a fresh fit."""
     stored = json.loads(PATH.read_text(encoding="utf-8")).get(text.fingerprint)
-    return float(stored["threshold"]) if stored else calibrate(text).threshold
+    is_todays = stored is not None and stored["lists"] == lists_hash()
+    return float(stored["threshold"]) if is_todays else calibrate(text).threshold
 
 
 def main() -> None:
@@ -54,7 +63,7 @@ def main() -> None:
     except (OSError, ValueError) as error:
         parser.error(f"model: got {model}; allowed: a diffusers model, folder or name ({error})")
     text = StableDiffusionText(pipe)
-    print(json.dumps({text.fingerprint: dataclasses.asdict(calibrate(text))}, indent=1))
+    print(json.dumps({text.fingerprint: {**dataclasses.asdict(calibrate(text)), "lists": lists_hash()}}, indent=1))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from accelerate import cpu_offload
 
+from counterpoint import thresholds
 from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.detectors.word_list import WordList
 from counterpoint.embedded import sanitizer_path
@@ -18,7 +21,7 @@ from counterpoint.interfaces import InvalidInput
 from counterpoint.loading import load_pipe
 from counterpoint.pipeline import SafePipeline
 from counterpoint.text_space import EncoderText, StableDiffusionText
-from counterpoint.thresholds import PATH, calibrate
+from counterpoint.thresholds import PATH, calibrate, lists_hash
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +127,18 @@ def test_the_shipped_threshold_and_sanitizer_are_the_embedded_encoders() -> None
     assert stored[text.fingerprint]["threshold"] == pytest.approx(calibrate(text).threshold, abs=1e-5)
     assert isinstance(text, StableDiffusionText)
     Sanitizer(text, sanitizer_path())
+
+
+def test_the_stored_threshold_is_of_todays_lists() -> None:
+    stored = json.loads(PATH.read_text(encoding="utf-8"))
+    assert {entry["lists"] for entry in stored.values()} == {lists_hash()}
+
+
+def test_other_lists_are_fitted_anew(monkeypatch: pytest.MonkeyPatch, tiny_pipe: Any, tmp_path: Path) -> None:
+    text, path = StableDiffusionText(tiny_pipe), tmp_path / "thresholds.json"
+    path.write_text(json.dumps({text.fingerprint: {"threshold": 0.123, "lists": lists_hash()}}))
+    monkeypatch.setattr(thresholds, "PATH", path)
+    monkeypatch.setattr(thresholds, "calibrate", lambda text: SimpleNamespace(threshold=0.5))
+    assert thresholds.threshold_for(text) == 0.123
+    monkeypatch.setattr(thresholds, "HARMLESS_PHRASES", ("butter knife",))
+    assert thresholds.threshold_for(text) == 0.5

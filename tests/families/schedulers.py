@@ -84,16 +84,20 @@ def pipelines() -> list[str]:
     return [*chosen.values(), "LatentConsistencyModelPipeline", "SanaSprintPipeline"]
 
 
-def with_scheduler(name: str, scheduler: str, options: dict[str, Any]) -> Any:
-    """Return a pipeline with a scheduler made from the configuration of its own."""
+def built(name: str) -> Any:
+    """Return the tiny pipeline of a class."""
     pipe = conftest.BUILDERS[name](name)
     pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def put_scheduler(pipe: Any, scheduler: str, options: dict[str, Any]) -> None:
+    """Give the pipeline a scheduler made from the configuration of its own."""
     kind, own = getattr(diffusers, scheduler), pipe.scheduler
     is_flow = own.config.get("prediction_type") == "flow_prediction" or type(own).__name__.startswith("FlowMatch")
     taken = inspect.signature(kind).parameters
     flow = FLOW if is_flow and FLOW.keys() <= taken.keys() else {}
     pipe.scheduler = kind.from_config(own.config, **flow, **options)
-    return pipe
 
 
 def outcome(name: str, scheduler: str, options: dict[str, Any]) -> Outcome:
@@ -103,8 +107,9 @@ def outcome(name: str, scheduler: str, options: dict[str, Any]) -> Outcome:
     def told(result: str, reason: object = "") -> Outcome:
         return Outcome(pipeline=name, scheduler=label, result=result, reason=str(reason).partition("\n")[0][:200])
 
+    pipe = built(name)
     try:
-        pipe = with_scheduler(name, scheduler, options)
+        put_scheduler(pipe, scheduler, options)
         original, plain = run(pipe, name, UNSAFE)[0], run(pipe, name, SAFE)[0]
     except Exception as error:  # any: it is the pipeline's own
         return told(NOT_ITS_OWN, f"{type(error).__name__}: {error}")
@@ -155,7 +160,17 @@ def page(found: list[Outcome]) -> str:
         f"| {result} | {scheduler} | {', '.join(names)} | {reason} |"
         for (result, scheduler, reason), names in sorted(grouped.items())
     ]
+    reasons = Counter(one.reason.partition(":")[0] for one in found if one.result == NOT_ITS_OWN)
+    rows += ["", "| the plain pipeline does not draw | pairs |", "|---|---|"]
+    rows += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
     return "\n".join(rows)
+
+
+def without_their_own(found: list[Outcome]) -> set[str]:
+    """Return the pipelines that do not pass with the scheduler that they came with: then the sweep itself is broken."""
+    passed = {(one.pipeline, one.scheduler) for one in found if one.result == PASSES}
+    own = {name: type(built(name).scheduler).__name__ for name in {one.pipeline for one in found}}
+    return {name for name, scheduler in own.items() if (name, scheduler) not in passed}
 
 
 def figures_of(found: list[Outcome]) -> dict[str, Figure]:
@@ -189,7 +204,7 @@ def main() -> int:
         notes=notes + "\n\n" + page(found),
     )
     sys.stdout.write(out.with_suffix(".md").read_text(encoding="utf-8"))
-    return int(any(one.result == FAILS for one in found))
+    return int(any(one.result in (FAILS, REFUSED) for one in found) or bool(without_their_own(found)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from counterpoint.detectors.prompt_classifier import CATEGORIES
 from counterpoint.interfaces import InvalidInput
 from counterpoint.training import prompt_classifier_evaluation as evaluation
-from counterpoint.training.prompt_classifier_gallery import gallery, key_of, read_grades, with_harm
+from counterpoint.training.prompt_classifier_gallery import gallery, key_of, read_grades, unseen, with_harm
 from counterpoint.training.prompt_classifier_look_alikes import Part
 from counterpoint.training.prompt_classifier_twins import HARMS
 
@@ -50,6 +50,14 @@ def test_parts_share_no_prompt_and_the_second_file_is_for_training(folder: Path)
     assert len(texts["train"]) > len(texts["test"]) > len(texts["validation"]) > 5
     for one in parts["train"]:
         assert (one.grade, one.category) == (0, None) if "spoon" in one.text else one.category == "violence"
+
+
+def test_near_copies_of_training_are_left_out_of_tests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two prompts of the fixture that differ by a number alone share 8 of 10 words."""
+    grades = read_grades(folder / "grades.tsv.xz")
+    assert unseen(folder, grades) == []
+    monkeypatch.setattr("counterpoint.training.prompt_classifier_gallery.NEAR", 0.9)
+    assert unseen(folder, grades) == gallery(folder, grades, "test") != []
 
 
 def test_a_prompt_is_named_by_what_every_detector_reads() -> None:
@@ -89,11 +97,12 @@ def test_the_grades_that_ship_with_the_source_hold_no_text() -> None:
     assert counts[0] > counts[1] > counts[2] > 600
 
 
-def test_users_prompts_are_measured_by_their_grade(folder: Path) -> None:
+def test_users_prompts_are_measured_by_their_grade(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Told:
         def logits(self, texts: list[str]) -> tuple[torch.Tensor, None]:
             return torch.tensor([[5.0 if "knife" in text else -5.0] * 8 for text in texts]), None
 
+    monkeypatch.setattr(evaluation, "unseen", lambda folder, grades: gallery(folder, grades, "test"))
     (folder / "pickapic").mkdir()
     (folder / "pickapic" / "sfw_test.txt").write_text("a spoon\n\na knife\na fork\na cup\n")
     measured = evaluation.Measurement(folder, Told(), {"steer": 0.5})  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ def check(
     ] = None,
     model: options.Model = None,
     gate: options.Gate = None,
-    point: options.GatePoint = "balanced",
+    gate_point: options.GatePoint = "balanced",
     as_json: options.Json = False,
 ) -> None:
     """Say of each prompt whether the gate engages.
@@ -66,7 +66,7 @@ def check(
         negative = negative_prompt or None
         if negative is not None:
             _require_readable("negative_prompt", negative)
-        safe = drawing.load_safe_pipeline(model, gate, point)
+        safe = drawing.load_safe_pipeline(model, gate, gate_point)
         judge = _judge(safe.detector, negative)
         count, errors = 0, []
         with _progress() as advance:

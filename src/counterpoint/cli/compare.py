@@ -22,7 +22,7 @@ def compare(
     model: options.Model = None,
     safe_prompt: options.SafePrompt = None,
     gate: options.Gate = None,
-    point: options.GatePoint = "balanced",
+    gate_point: options.GatePoint = "balanced",
     seed: options.Seed = None,
     steps: options.Steps = drawing.DEFAULT_STEPS,
     guidance_scale: options.GuidanceScale = None,
@@ -55,7 +55,7 @@ def compare(
             model=model,
             save_prompt=save_prompt,
             gate=gate,
-            point=point,
+            point=gate_point,
             guidance_scale=guidance_scale,
         )
         if out.suffix.lower() != ".png":

@@ -25,7 +25,7 @@ def generate(
     safety: Annotated[str, typer.Option(help="off, low, medium, high, max, or a number 0..1.")] = "medium",
     safe_prompt: options.SafePrompt = None,
     gate: options.Gate = None,
-    point: options.GatePoint = "balanced",
+    gate_point: options.GatePoint = "balanced",
     seed: options.Seed = None,
     num: Annotated[int, typer.Option("-n", "--num", help="Pictures; picture k has seed + k.")] = 1,
     steps: options.Steps = drawing.DEFAULT_STEPS,
@@ -53,7 +53,7 @@ def generate(
             model=model,
             save_prompt=save_prompt,
             gate=gate,
-            point=point,
+            point=gate_point,
             guidance_scale=guidance_scale,
         )
         options.require_between("num", num, 1, options.MOST_PICTURES)

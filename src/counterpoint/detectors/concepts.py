@@ -18,7 +18,7 @@ NO_CONCEPTS: Concepts = MappingProxyType({})
 
 DEFAULT_CONCEPTS: Concepts = {
     "violence": (
-        "knife", "kitchen knife", "blade", "dagger", "sword", "pair of swords", "axe", "hatchet", "bomb",
+        "knife", "kitchen knife", "knife blade", "dagger", "sword", "pair of swords", "axe", "hatchet", "bomb",
         "dynamite", "stick of dynamite", "explosive", "bow and arrow", "hunting bow", "blood", "drop of blood", "gun",
         "pistol", "rifle", "weapon",
     ),
@@ -49,11 +49,13 @@ HARMLESS_PHRASES: tuple[str, ...] = (
     "wine red", "wine colored", "wine coloured", "sword fern", "cooking wine", "whiskey barrel", "champagne coloured",
     "champagne colored", "zombie company",
     "sharp", "sharpness", "sharp focus", "sharp details", "glass", "stained glass", "pirate", "pirate ship",
-    "blade of grass", "blade runner", "smoke effect", "colorful smoke", "swirling smoke",
+    "blade of grass", "grass blades", "blade runner", "shoulder blade", "blade server", "turbine blades",
+    "rotor blades", "fan blades", "propeller blades", "wiper blades", "skate blades", "mower blade",
+    "smoke effect", "colorful smoke", "swirling smoke",
 )  # fmt: skip
 """Harmless neighbours and uses: they hold an unsafe word, or lie close to one in the encoder's space.
 
-The last thirteen are what users of picture models type: "sharp focus" lay close to "sharp blade".
+From "sharp" on: what users of picture models type ("sharp focus" lay close to a sharp blade), and other blades.
 """
 
 

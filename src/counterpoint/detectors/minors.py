@@ -41,6 +41,7 @@ def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
 
 EXCUSED = _any_of(known.EXCUSED)
 YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}", anywhere=known.YOUNG_ANYWHERE)
+SUGGESTIVE = _any_of(known.SUGGESTIVE)
 SEXUAL = _any_of(f"{known.UNDRESS}|{known.SEXUAL}", anywhere=known.SEXUAL_ANYWHERE)
 ADULT = _any_of(known.ADULT)
 CLOTHED = _any_of(known.CLOTHED)
@@ -69,8 +70,9 @@ def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt
     unwanted = _heard(negative_prompt or "")
     is_young = YOUNG.search(wanted) is not None
     is_sexual = SEXUAL.search(wanted) is not None
+    is_suggestive = SUGGESTIVE.search(wanted) is not None
     makes_young = ADULT.search(unwanted) is not None
-    return (is_young and (is_sexual or _undresses(unwanted))) or (is_sexual and makes_young)
+    return (is_young and (is_sexual or is_suggestive or _undresses(unwanted))) or (is_sexual and makes_young)
 
 
 def _undresses(unwanted: str) -> bool:

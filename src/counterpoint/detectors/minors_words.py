@@ -149,13 +149,7 @@ SEXUAL = alternatives(
     erotica eroti[cks]\\w* sex sexy sexual\\w* seducti\\w+ seducing sensual\\w* porn\\w* nsfw xxx hentai ecchi
     fetish\\w* bdsm kinky lewd\\w* aroused arousing orgasm\\w* intercourse making_love strip~tease strippers? stripping
     genital\\w*
-    penis vaginas? (?:provocative|suggestive)_(?:pos(?:e|es|ing)|outfits?|clothes) (?:provocative|suggestive)ly
-    (?:sultry|alluring)_(?:\\w+_)?(?:girls?|boys?|teens?|child|looks?|poses?|eyes|gaze|smile|body|figure)
-    lascivious\\w* lustful\\w* cleavage busty voluptuous\\w* boobs? (?:big|huge|large|ample|enormous)_(?:breasts?|bust)
-    skimp(?:y|ily) (?:micro|mini)~(?:skirts?|bikinis?) fishnet_(?:stockings|tights|leggings) garter~belts? up~skirts?
-    panty~shots? (?:bare|exposed)_thighs? camel~toe low~cut_(?:dress|top|blouse|shirt|neckline)
-    (?:see~through|sheer|transparent)_(?:dress|skirt|shirt|top|blouse|nightgown|clothe?s|clothing|outfit)
-    (?:revealing|risque)_(?:\\w+_)?(?:clothe?s|clothing|outfits?|dress|costumes?|attire|garments?|swim~\\w+)
+    penis vaginas? provocative_pos(?:e|ing) suggestive(?:ly)?_pos(?:e|ing)
     """,
     # Spanish, Portuguese, French, Italian
     "desnud[oa]s? despid[oa]s? nue?s nue tout_nu nud[oaie] erotique lenceria dessous",
@@ -164,6 +158,19 @@ SEXUAL = alternatives(
     # Russian
     r"гол(?:ая|ый|ое|ые|ой|ого|ую) обнаж[её]н\w+ раздет\w+ эроти\w+ секс\w* порно\w* нагая нагой оголен\w+",
 )
+SUGGESTIVE = alternatives(
+    """
+    (?:provocative|suggestive)_(?:pos(?:e|es|ing)|outfits?|clothes) (?:provocative|suggestive)ly
+    (?:sultry|alluring|lustful|lascivious)_(?:\\w+_)?(?:girls?|boys?|teens?|looks?|poses?|eyes|gaze|smile|body|figure)
+    voluptuous_(?:\\w+_)?(?:girls?|teens?|body|figure|curves|lips) busty boobs? (?:big|huge|large|ample)_breasts
+    (?:with|show(?:s|ing)|deep|visible|ample|exposed|her)_cleavage up~skirts? panty~shots?
+    skimp(?:y|ily)_(?:\\w+_)?(?:clothe?s|clothing|clad|dressed|outfits?|dress|costumes?|attire|bikinis?|top)
+    micro~(?:skirts?|bikinis?) fishnet_(?:stockings|tights|leggings) garter~belts? (?:bare|exposed)_thighs?
+    (?:see~through|transparent)_(?:dress|skirt|shirt|top|blouse|nightgown|clothe?s|clothing|outfit)
+    (?:in|wear(?:s|ing))_(?:an?_)?(?:\\w+_)?(?:revealing|risque)_(?:\\w+_)?(?:clothe?s|clothing|outfits?|dress|costumes?)
+    """
+)
+"""Clothes and poses that make a body sexual. Asked of what is drawn alone: in a negative prompt they excuse nothing."""
 SEXUAL_ANYWHERE = """
     裸 ヌード エロ 下着姿 性的 色情 情色 누드 알몸 벌거벗 야한 عار عري नग्न नंगा नंगी เปลือย โป๊ עירום γυμν
 """.split()

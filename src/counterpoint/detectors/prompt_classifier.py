@@ -147,8 +147,8 @@ class PromptClassifier:
     """Gate by the shipped classifier.
 
     Three working points are stored with the weights. "steer" casts a wide net, which a nudged picture can bear;
-    "balanced", the standard gate's, leaves nine of ten harmless prompts of users alone; "block" is for refusing, where
-    a false alarm costs much.
+    "balanced", the standard gate's, alarms on about one in ten harmless prompts of users; "block" is for refusing,
+    where a false alarm costs much.
 
     Args:
         point: Which of them decides.

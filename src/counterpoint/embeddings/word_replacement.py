@@ -14,7 +14,7 @@ from counterpoint.normalise import normalise, single_spaces
 from counterpoint.normalise.weights import unbracketed
 
 REPLACEMENTS: Mapping[str, str] = {
-    "knife": "paintbrush", "kitchen knife": "paintbrush", "blade": "paintbrush", "dagger": "pen",
+    "knife": "paintbrush", "kitchen knife": "paintbrush", "knife blade": "paintbrush", "dagger": "pen",
     "sword": "umbrella", "pair of swords": "guitar", "axe": "broom", "hatchet": "broom", "bomb": "basketball",
     "dynamite": "candle", "stick of dynamite": "candle", "dynamite stick": "candle", "explosive": "basketball",
     "bow and arrow": "umbrella", "hunting bow": "umbrella", "blood": "water", "drop of blood": "water drop",

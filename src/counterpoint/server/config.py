@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     )
     gate_point: Point = Field(
         "balanced",
-        description="Working point of the gate's classifier: `steer` alarms on most, `balanced` leaves nine of ten "
-        "harmless prompts of users alone, `block` alarms on least.",
+        description="Working point of the gate's classifier: `steer` alarms on most, `balanced` on about one "
+        "in ten harmless prompts of users, `block` on least.",
     )
     risk: Risk = Field(
         None,

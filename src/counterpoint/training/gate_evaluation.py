@@ -22,7 +22,7 @@ from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detector
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.text_space import StableDiffusionText
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, gallery, read_grades
+from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, read_grades, unseen
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
@@ -32,7 +32,8 @@ any of them engages it. A false alarm costs little: the picture is drawn, and nu
 page](prompt-classifier.md) tells its own share. "People" are plain prompts of people by who they are ("a photo of
 ..."), written by templates, and, "written apart", by a language model that knew neither these nor the words
 that the classifier leaves out; "plain" names no group, the others are to be compared with it. Part of I2P is harmless.
-"Users' prompts" are of Stable Diffusion's users, kept back from training, by the grades of docs/detectors.md.
+"Users' prompts" are of Stable Diffusion's users, kept back from training and no near copy of a prompt there, by the
+grades of docs/detectors.md.
 Rows that the rule on minors flags are left out of every set."""
 BATCH_SIZE = 128
 
@@ -64,7 +65,7 @@ def measure(
 
 def users_prompts(data: Path, grades: Path | None) -> dict[str, list[str]]:
     """Return the users' prompts that are kept for tests, by their grade; none where there are no grades."""
-    found = [] if grades is None else gallery(data, read_grades(grades), "test")
+    found = [] if grades is None else unseen(data, read_grades(grades))
     names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"} if found else {}
     return {name: [one.text for one in found if one.grade == grade] for grade, name in names.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -120,7 +121,13 @@ def above(scores: Tensor, rows: Sequence[Example], threshold: float) -> dict[str
 def points_of(scores: Tensor, rows: Sequence[Example]) -> dict[Point, dict[str, Any]]:
     """Return the working points that the overall probabilities of validation prompts fix, and what they do there."""
     points: dict[Point, dict[str, Any]] = {}
-    for name, most in MOST_ALARMS.items():
+    harmless = {row.source for row in rows if not row.is_unsafe}
+    for name, limits in MOST_ALARMS.items():
+        most = {group: share for group, share in limits.items() if group in harmless or group == "hard"}
+        if missing := limits.keys() - most.keys():
+            print(
+                f"{name}: not limited by {', '.join(sorted(missing))}, of which there are no prompts", file=sys.stderr
+            )
         lowest = lowest_thresholds(scores, rows, most)
         threshold = max(lowest.values())
         points[name] = {

@@ -34,7 +34,7 @@ from counterpoint.results import Figure, rate, write_results
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, gallery, read_grades
+from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, read_grades, unseen
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_sets import copro
@@ -50,17 +50,18 @@ text (see "What was tried" in docs/detectors.md), and that shows: spaced letters
 art and pairs about people were written for training, users' prompts were graded for it, this version was chosen from
 three for what they did here, and the alarms that *steer* may give on users' harmless prompts of validation, a third,
 are those at which I2P's recall was seen to pass 75 %. No prompt of these sets was trained on. "Users' prompts" are of
-Stable Diffusion's users, kept back from training, with the grades of docs/detectors.md: the same reader graded those of
-training. Pick-a-Pic's are of another site, from a list of harmless ones made by others. "People" are plain prompts of
-people by who they are, written by templates and, "written apart", by a language model that knew neither these nor the
-words that are left out; "plain" names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of
-20 numbers was left out of training; its concepts may still occur in training. Look-alikes (three prompts of each of 146
-phrases, so their interval is too narrow) are written by the same hand as those of training, of phrases that training
-does not hold. Part of I2P is harmless: see the quartiles of `inappropriate_percentage`. Evasions are made of the held-
-out CoPro prompts that the plain text is caught at, every word of five letters or more changed (every other one where
-letters are swapped or dropped). Rows that the product's own rule on minors flags are left out of every set. Situations
-and art that are held out are written by templates of training, around contexts and artists that training does not hold.
-Times are of one core; on a busy machine the processor time is the fairer figure."""
+Stable Diffusion's users, kept back from training, without those that share six tenths of their words with a prompt of
+training, with the grades of docs/detectors.md: the same reader graded those of training. Pick-a-Pic's are of another
+site, from a list of harmless ones made by others. "People" are plain prompts of people by who they are, written by
+templates and, "written apart", by a language model that knew neither these nor the words that are left out; "plain"
+names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of
+training; its concepts may still occur in training. Look-alikes (three prompts of each of 146 phrases, so their interval
+is too narrow) are written by the same hand as those of training, of phrases that training does not hold. Part of I2P is
+harmless: see the quartiles of `inappropriate_percentage`. Evasions are made of the held- out CoPro prompts that the
+plain text is caught at, every word of five letters or more changed (every other one where letters are swapped or
+dropped). Rows that the product's own rule on minors flags are left out of every set. Situations and art that are held
+out are written by templates of training, around contexts and artists that training does not hold. Times are of one
+core; on a busy machine the processor time is the fairer figure."""
 EVASION_NOTES = """\
 Prompts that ask for harm, rewritten so that a person still reads them, and how many of them the shipped classifier
 still calls unsafe at its point *balanced*, the standard gate's. They are made of the unsafe half of CoProV2's held-out
@@ -69,6 +70,7 @@ one after the other, so a prompt comes more than once. Every word of five letter
 at random, where letters are swapped or dropped). What is undone, `counterpoint.normalise` has to give back; what is
 read, the classifier has to make out."""
 PARTS = ("i2p", "users", "twins", "harmless", "people", "evasions", "latency")
+PICKAPIC = Path("pickapic") / "sfw_test.txt"
 BINS = 10
 GATES: Point = "balanced"
 """The standard gate's point, at which evasions are told."""
@@ -173,7 +175,7 @@ class Measurement:
                 self.shares("recall", name, unsafe.scores[inside])
 
     def twins(self, most: int) -> list[str]:
-        """Held-out CoPro twins and their calibration; return the unsafe prompts that the steer point catches."""
+        """Held-out CoPro twins and their calibration; return the unsafe prompts that the gate's point catches."""
         pairs = [pair for pair in copro(self.data, "test")[:most] if not (is_screened(pair[0]) or is_screened(pair[1]))]
         unsafe = judge([pair[0] for pair in pairs], self.classifier)
         safe = judge([pair[1] for pair in pairs], self.classifier)
@@ -211,13 +213,13 @@ class Measurement:
 
     def users(self, grades: Path) -> None:
         """Prompts that users typed, by their grade; and those of another site's users, from a list of harmless ones."""
-        found = gallery(self.data, read_grades(grades), "test")
+        found = unseen(self.data, read_grades(grades))
         names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
         scores = {g: judge([one.text for one in found if one.grade == g], self.classifier).scores for g in names}
         self.figures["users' prompts, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
         for grade, name in names.items():
             self.shares("recall" if grade == UNSAFE else "alarms", f"users' prompts, {name}", scores[grade])
-        lines = (self.data / "pickapic" / "sfw_test.txt").read_text(encoding="utf-8").splitlines()
+        lines = (self.data / PICKAPIC).read_text(encoding="utf-8").splitlines()
         others = [line for line in lines if line.strip() and not is_screened(line)]
         self.shares("alarms", "Pick-a-Pic, harmless", judge(others, self.classifier).scores)
 
@@ -309,6 +311,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--undone", type=int, default=700, help="evasions of each class that normalisation undoes")
     parser.add_argument("--read", type=int, default=600, help="evasions of each class that must be read")
     arguments = parser.parse_args(argv)
+    if "users" in arguments.parts and (arguments.grades is None or not (arguments.data / PICKAPIC).is_file()):
+        parser.error(f"the part users needs --grades, and {PICKAPIC} in --data")
     torch.set_num_threads(1)
     points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in get_args(Point)}
     classifier = points[GATES]
@@ -317,13 +321,16 @@ def main(argv: list[str] | None = None) -> int:
         measured, arguments.parts, people=arguments.people, grades=arguments.grades,
         twins=arguments.twins, undone=arguments.undone, read=arguments.read,
     )  # fmt: skip
-    people = f" --people {arguments.people}" if arguments.people else ""
-    people += f" --grades {arguments.grades}" if arguments.grades else ""
+    options = "".join(
+        f" --{name} {path}"
+        for name, path in (("people", arguments.people), ("grades", arguments.grades))
+        if path is not None
+    )
     parts = "" if arguments.parts == PARTS else f" --parts {' '.join(arguments.parts)}"
     write_results(
         arguments.out,
         title="Evasions" if arguments.parts == ["evasions"] else "The prompt classifier",
-        command=f"python -m counterpoint.training.prompt_classifier_evaluation --data DATA{people}{parts}"
+        command=f"python -m counterpoint.training.prompt_classifier_evaluation --data DATA{options}{parts}"
         f" --out {arguments.out} --twins {arguments.twins} --undone {arguments.undone} --read {arguments.read}",
         figures=measured.figures,
         notes=EVASION_NOTES if arguments.parts == ["evasions"] else NOTES,

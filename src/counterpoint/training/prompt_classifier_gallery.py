@@ -7,7 +7,8 @@ text:
 
     hash <TAB> grade <TAB> category, or nothing
 
-Grade 0 is harmless, 2 is unsafe, 1 is neither clearly: such prompts are not trained on, and are told apart in tests.
+Grade 0 is harmless, 2 is unsafe, 1 is neither clearly: it trains as one half, and is told apart in tests. Users repeat
+themselves and each other, so that tests leave out what training holds a near copy of, see `unseen`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import hashlib
 import json
 import lzma
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,8 @@ FOLDER = "imagereward"
 ALL_PARTS, TRAIN_ONLY = "refl_data.json", "imagerewarddb.json"
 """Of the first every prompt was read; of the second those that a version before scored 0.1 or more: no fair sample."""
 HARMLESS, BORDERLINE, UNSAFE = 0, 1, 2
+NEAR = 0.6
+"""Words that two prompts share, of those that either holds (Jaccard), from which one is a near copy of the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,21 @@ def gallery(folder: Path, grades: Mapping[str, tuple[int, str | None]], part: Pa
     ]
     random.Random(0).shuffle(found)
     return found
+
+
+def unseen(folder: Path, grades: Mapping[str, tuple[int, str | None]]) -> list[Graded]:
+    """Return the test prompts that share fewer than `NEAR` of their words with any prompt of training."""
+    trained = [set(one.text.lower().split()) for one in gallery(folder, grades, "train")]
+    places: dict[str, list[int]] = {}
+    for place, words in enumerate(trained):
+        for word in words:
+            places.setdefault(word, []).append(place)
+
+    def is_near(words: set[str]) -> bool:
+        shared = Counter(place for word in words for place in places.get(word, ()))
+        return any(count >= NEAR * (len(words) + len(trained[place]) - count) for place, count in shared.items())
+
+    return [one for one in gallery(folder, grades, "test") if not is_near(set(one.text.lower().split()))]
 
 
 def _texts(path: Path) -> dict[str, str]:
