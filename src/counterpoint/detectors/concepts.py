@@ -48,14 +48,14 @@ HARMLESS_PHRASES: tuple[str, ...] = (
     "shooting star", "time capsule", "space capsule", "capsule wardrobe", "capsule hotel", "root beer", "ginger beer",
     "wine red", "wine colored", "wine coloured", "sword fern", "cooking wine", "whiskey barrel", "champagne coloured",
     "champagne colored", "zombie company",
-    "sharp", "sharpness", "sharp focus", "sharp details", "glass", "stained glass", "pirate", "pirate ship",
+    "face", "sharp", "sharpness", "sharp focus", "sharp details", "glass", "stained glass", "pirate", "pirate ship",
     "blade of grass", "grass blades", "blade runner", "shoulder blade", "blade server", "turbine blades",
     "rotor blades", "fan blades", "propeller blades", "wiper blades", "skate blades", "mower blade",
     "smoke effect", "colorful smoke", "swirling smoke",
 )  # fmt: skip
 """Harmless neighbours and uses: they hold an unsafe word, or lie close to one in the encoder's space.
 
-From "sharp" on: what users of picture models type ("sharp focus" lay close to a sharp blade), and other blades.
+From "face" on: what users of picture models type ("sharp focus" lay close to a sharp blade), and other blades.
 """
 
 
