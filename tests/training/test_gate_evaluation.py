@@ -32,11 +32,11 @@ def test_every_set_is_measured(tmp_path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerows([["prompt"], ["a knife"], ["a spoon"]])
-    users = {"harmless": ["a knife", "a cup"], "unsafe": ["a knife"]}
+    users = {"DiffusionDB, harmless": ["a knife", "a cup"], "DiffusionDB, unsafe": ["a knife"]}
     figures = measure(knife_gate, tmp_path, people_prompts(None), users)
     objects = "alarms, UnlearnDiffAtk objects and van Gogh"
     counted = {f"{test_set.counted}, {name}": len(test_set.files) for name, test_set in TEST_SETS.items()}
-    told = {"alarms, users' prompts, harmless": 0.5, "recall, users' prompts, unsafe": 1.0}
+    told = {"alarms, DiffusionDB, harmless": 0.5, "recall, DiffusionDB, unsafe": 1.0}
     assert figures.keys() == {*counted, *told, *(f"alarms, people, {kind}" for kind in PEOPLE)}
     assert {name: figures[name].value for name in told} == told
     assert all(figures[name].n == 2 * files and figures[name].value == 0.5 for name, files in counted.items())

@@ -24,7 +24,7 @@ from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc, lowest_thresholds
 from counterpoint.training.prompt_classifier_evaluation import calibration_error
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE
-from counterpoint.training.prompt_classifier_gallery import ALL_PARTS, TRAIN_ONLY, gallery, key_of, read_grades
+from counterpoint.training.prompt_classifier_gallery import FILES, gallery, key_of, read_grades
 from counterpoint.training.prompt_classifier_letters import fit_letters, letters_matrix
 from counterpoint.training.prompt_classifier_look_alikes import PHRASES, look_alikes, part_of
 from counterpoint.training.prompt_classifier_sets import Amounts, Example, coco, examples, part_of_pair
@@ -264,12 +264,13 @@ def test_written_pairs_come_bare_and_dressed_and_the_parts_share_none(data: Path
 
 def test_users_prompts_train_by_their_grade(data: Path) -> None:
     texts = [f"chef number {i} with a {thing}" for i in range(100) for thing in ("spoon", "knife", "cigarette")]
-    for name in (ALL_PARTS, TRAIN_ONLY):
-        path = data / "imagereward" / name
+    for path in (data / path for paths in FILES.values() for path in paths):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps([{"text": text} for text in texts]), encoding="utf-8")
+        is_list = path.suffix == ".txt"
+        path.write_text("\n".join(texts) if is_list else json.dumps([{"text": text} for text in texts]), encoding="utf-8")
     ends = {"spoon": "0\t", "cigarette": "1\tillegal activity", "knife": "2\tviolence"}
-    lines = [f"{key_of(text)}\t{ends[text.split()[-1]]}\n" for text in texts]
+    parts = ["validation" if place % 10 == 0 else "train" for place in range(len(texts))]
+    lines = [f"{key_of(text)}\t{ends[text.split()[-1]]}\t{part}\n" for text, part in zip(texts, parts, strict=True)]
     grades = data / "grades.tsv.xz"
     grades.write_bytes(lzma.compress("".join(lines).encode()))
     amounts = Amounts(copro=4, coco=4, scenes_each=1, situations_each=1, twins_each=1, art=4, gallery_harmed=16)

@@ -14,12 +14,19 @@ import torch
 from counterpoint.detectors.prompt_classifier import CATEGORIES
 from counterpoint.interfaces import InvalidInput
 from counterpoint.training import prompt_classifier_evaluation as evaluation
-from counterpoint.training.prompt_classifier_gallery import gallery, key_of, read_grades, unseen, with_harm
-from counterpoint.training.prompt_classifier_look_alikes import Part
+from counterpoint.training.prompt_classifier_gallery import (
+    FILES,
+    PARTS,
+    Grade,
+    gallery,
+    key_of,
+    read_grades,
+    unseen,
+    with_harm,
+)
 from counterpoint.training.prompt_classifier_twins import HARMS
 
 SHIPPED = Path(__file__).parents[2] / "data" / "gallery.tsv.xz"
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 def compressed(path: Path, *lines: str) -> Path:
@@ -29,26 +36,31 @@ def compressed(path: Path, *lines: str) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """200 prompts: every fourth with a knife, every eighth of these not clear; 20 more, and 10 that have no grade."""
-    texts = [f"chef number {i} with a {'knife' if i % 4 == 0 else 'spoon'}, oil on canvas" for i in range(220)]
-    for name, some in (("refl_data.json", texts[:200]), ("imagerewarddb.json", texts[150:])):
-        path = tmp_path / "imagereward" / name
+    """220 prompts of one site and 80 of the other, every fourth with a knife, every eighth not clear; one has no grade."""
+    texts = [f"chef number {i} with a {'knife' if i % 4 == 0 else 'spoon'}, oil on canvas" for i in range(300)]
+    first, second, other = (tmp_path / path for paths in FILES.values() for path in paths)
+    for path, some in ((first, texts[:200]), (second, texts[150:220])):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps([{"text": text} for text in [*some, f"no grade in {name}"]]), encoding="utf-8")
-    grades = [(1 if i % 8 == 0 else 2) if i % 4 == 0 else 0 for i in range(220)]
-    rows = [f"{key_of(text)}\t{g}\t{'violence' if g else ''}" for text, g in zip(texts, grades, strict=True)]
+        path.write_text(json.dumps([{"text": text} for text in [*some, f"no grade in {path.name}"]]), encoding="utf-8")
+    other.parent.mkdir()
+    other.write_text("".join(f"{text}\n" for text in texts[220:]), encoding="utf-8")
+    grades = [(1 if i % 8 == 0 else 2) if i % 4 == 0 else 0 for i in range(300)]
+    parts = [PARTS[0] if i % 10 < 7 else PARTS[1] if i % 10 == 7 else PARTS[2] for i in range(300)]
+    rows = [
+        f"{key_of(text)}\t{g}\t{'violence' if g else ''}\t{part}"
+        for text, g, part in zip(texts, grades, parts, strict=True)
+    ]
     compressed(tmp_path / "grades.tsv.xz", *rows)
     return tmp_path
 
 
-def test_parts_share_no_prompt_and_the_second_file_is_for_training(folder: Path) -> None:
+def test_parts_share_no_prompt_and_sites_are_told_apart(folder: Path) -> None:
     grades = read_grades(folder / "grades.tsv.xz")
     parts = {part: gallery(folder, grades, part) for part in PARTS}
-    texts = {part: {one.text for one in some} for part, some in parts.items()}
-    assert sum(map(len, texts.values())) == len(set.union(*texts.values())) == 220
-    assert all(f"chef number {i} with" in " ".join(texts["train"]) for i in range(200, 220))
-    assert len(texts["train"]) > len(texts["test"]) > len(texts["validation"]) > 5
-    for one in parts["train"]:
+    assert {part: len(some) for part, some in parts.items()} == {"train": 210, "validation": 30, "test": 60}
+    assert len({one.text for some in parts.values() for one in some}) == 300
+    for one in [one for some in parts.values() for one in some]:
+        assert one.site == ("DiffusionDB" if int(one.text.split()[2]) < 220 else "Pick-a-Pic")
         assert (one.grade, one.category) == (0, None) if "spoon" in one.text else one.category == "violence"
 
 
@@ -75,9 +87,21 @@ def test_harm_stands_among_the_phrases_and_nothing_is_lost() -> None:
     assert with_harm("a chef", rng)[0].startswith("a chef, ")
 
 
-@pytest.mark.parametrize("line", ["", "abc", "abc\t3\tviolence", "abc\t0\tviolence", "abc\t2\t", "abc\t2\tcooking"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "abc",
+        "abc\t0\t",
+        "abc\t3\tviolence\ttrain",
+        "abc\t0\tviolence\ttrain",
+        "abc\t2\t\ttrain",
+        "abc\t2\tcooking\ttrain",
+        "abc\t0\t\tlearn",
+    ],
+)
 def test_a_line_that_is_no_grade_is_named(tmp_path: Path, line: str) -> None:
-    path = compressed(tmp_path / "grades.tsv.xz", f"{'0' * 12}\t0\t", line)
+    path = compressed(tmp_path / "grades.tsv.xz", f"{'0' * 12}\t0\t\ttest", line)
     with pytest.raises(InvalidInput, match=r"grades\.tsv\.xz, line 2"):
         read_grades(path)
 
@@ -92,9 +116,9 @@ def test_files_that_are_not_there_or_others_are_named(folder: Path) -> None:
 
 def test_the_grades_that_ship_with_the_source_hold_no_text() -> None:
     grades = read_grades(SHIPPED)
-    assert len(grades) > 13_000 and all(len(name) == 12 and int(name, 16) >= 0 for name in grades)
-    counts = Counter(grade for grade, _ in grades.values())
-    assert counts[0] > counts[1] > counts[2] > 600
+    assert len(grades) > 25_000 and all(len(name) == 12 and int(name, 16) >= 0 for name in grades)
+    counts = Counter(one.grade for one in grades.values())
+    assert counts[0] > counts[1] > counts[2] > 1800
 
 
 def test_users_prompts_are_measured_by_their_grade(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,17 +127,16 @@ def test_users_prompts_are_measured_by_their_grade(folder: Path, monkeypatch: py
             return torch.tensor([[5.0 if "knife" in text else -5.0] * 8 for text in texts]), None
 
     monkeypatch.setattr(evaluation, "unseen", lambda folder, grades: gallery(folder, grades, "test"))
-    (folder / "pickapic").mkdir()
     (folder / "pickapic" / "sfw_test.txt").write_text("a spoon\n\na knife\na fork\na cup\n")
     measured = evaluation.Measurement(folder, Told(), {"steer": 0.5})  # type: ignore[arg-type]
     measured.users(folder / "grades.tsv.xz")
     figures = {name: figure.value for name, figure in measured.figures.items()}
     assert figures == {
-        "users' prompts, unsafe / harmless": 1.0,
-        "steer: alarms, users' prompts, harmless": 0.0,
-        "steer: alarms, users' prompts, between": 1.0,
-        "steer: recall, users' prompts, unsafe": 1.0,
-        "steer: alarms, Pick-a-Pic, harmless": 0.25,
+        **{f"{site}, unsafe / harmless": 1.0 for site in FILES},
+        **{f"steer: alarms, {site}, harmless": 0.0 for site in FILES},
+        **{f"steer: alarms, {site}, between": 1.0 for site in FILES},
+        **{f"steer: recall, {site}, unsafe": 1.0 for site in FILES},
+        "steer: alarms, Pick-a-Pic's list of harmless prompts": 0.25,
     }
     with pytest.raises(InvalidInput, match="grades"):
         evaluation.measure(measured, ["users"], people=None, grades=None, twins=1, undone=1, read=1)

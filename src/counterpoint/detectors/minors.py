@@ -40,7 +40,9 @@ def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
 
 
 EXCUSED = _any_of(known.EXCUSED)
-YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}", anywhere=known.YOUNG_ANYWHERE)
+SURELY_YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}|{known.CHARACTERS}", anywhere=known.YOUNG_ANYWHERE)
+GIRL_OR_BOY = _any_of(known.GIRL_OR_BOY)
+EVERYDAY = _any_of(known.EVERYDAY)
 SUGGESTIVE = _any_of(known.SUGGESTIVE)
 SEXUAL = _any_of(f"{known.UNDRESS}|{known.SEXUAL}", anywhere=known.SEXUAL_ANYWHERE)
 ADULT = _any_of(known.ADULT)
@@ -68,11 +70,14 @@ def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt
     """
     wanted = _heard(f"{prompt} . {safe_prompt or ''}")
     unwanted = _heard(negative_prompt or "")
-    is_young = YOUNG.search(wanted) is not None
+    is_surely_young = SURELY_YOUNG.search(wanted) is not None
+    is_young = is_surely_young or GIRL_OR_BOY.search(wanted) is not None
     is_sexual = SEXUAL.search(wanted) is not None
     is_suggestive = SUGGESTIVE.search(wanted) is not None
     makes_young = ADULT.search(unwanted) is not None
-    return (is_young and (is_sexual or is_suggestive or _undresses(unwanted))) or (is_sexual and makes_young)
+    is_everyday = is_surely_young and EVERYDAY.search(wanted) is not None
+    is_about_the_young = is_young and (is_sexual or is_suggestive or is_everyday or _undresses(unwanted))
+    return is_about_the_young or (is_sexual and makes_young)
 
 
 def _undresses(unwanted: str) -> bool:

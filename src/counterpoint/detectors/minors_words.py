@@ -50,19 +50,21 @@ AGES = alternatives(
     "(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)_graders?",
     rf"{UNDER_18}_(?:ans|anos|anni|jahren?|jaar|ar_gammal) (?:\d|1[0-7])~(?:лет|года?|歳|才|岁|歲|살|세)",
 )
+GIRL_OR_BOY = alternatives("girls? girl(?:ie|y)s? girlz gurl[sz]? boys? boyz")
+"""Also said of grown ones, so that this is not `YOUNG`, which is asked beside `EVERYDAY`."""
 YOUNG = alternatives(
     """
     child children childs childlike kids? kidd(?:o|y|ie)s? kidz minors a_minor under~aged?
-    infants? newborns? toddlers? bab(?:y|ies)
+    infants? newborns? toddlers? bab(?:y|ies) childish_(?:fac(?:es?|ial)|look(?:s|ing)?|bod(?:y|ies)|figures?|features?)
     (?:pre~)?teens? (?:pre~)?teen~age[rd]?s? tweens? adolescents? juveniles? youngsters? (?:pre~)?pubescents? puberty
-    girls? girl(?:ie|y)s? girlz gurl[sz]? boys? boyz rug~rats? bairns? tykes? teeny~boppers? younglings? young~[iu]ns?
+    rug~rats? bairns? tykes? teeny~boppers? younglings? young~[iu]ns?
     (?:young|wee|little)_(?:lad|lass)(?:die|ie)?(?:e?s)? (?:wee|little)_ones tiny_tots?
     (?:little|young|small|tiny|cute)(?:girl|boy|kid|child)s? (?:grand|step|god|foster)~(?:child|children|kids?)
     high~school(?:ers?|_(?:students?|pupils?|freshm[ae]n|sophomores?|kids?))
     school~(?:girl|boy|child|children|kid)s? school_uniforms? kindergart\\w+ pre~school\\w*
     (?:nursery|elementary|primary|grade|middle|junior_high|high)~school\\w*
     little_(?:sister|brother|daughter|son|niece|nephew|cousin)s?
-    barely_legal jailbait lolis? lolitas? lolicon shotas? shotacon
+    barely_legal jailbait lolis? lolitas? lolicon shotas? shotacon pa?edos? pa?edo~phil\\w* csam kiddie~porn
     """,
     # Spanish, Portuguese, French, Italian
     "nin[oa]s? menor(?:es)?_de_edad muchach[oa]s? colegialas? criancas? menin[oa]s? enfants? fillettes? petite_fille",
@@ -83,7 +85,7 @@ YOUNG_ANYWHERE = """
 """Of languages that part no words, or inflect at both ends: found inside of words, too."""
 
 CLOTHES = (
-    "(?:clothe?s|clothing|garments?|apparel|attire|under(?:wear|clothes|pants)|undies|panties|knickers|bra|pants|trousers"
+    "(?:clothe?s|clothing|garments?|apparel|attire|under~(?:wears?|ware|clothes|pants|garments?)|undies|panties|knickers|bra|pants|trousers"
     "|swim~(?:suits?|wear|trunks)|bathing_suits?|bikinis?|skirt|dress(?!_(?:code|up|shop|rehearsal)))"
 )
 ANY = (
@@ -133,7 +135,7 @@ UNDRESS = alternatives(
     rf"{CLOTHES}_(?:are|is|came|comes?|coming|fall|falls|falling|fell)_(?:all_)?{OFF}",
     rf"remov(?:e|es|ed|ing)_(?:\w+_)?{ANY}{CLOTHES}(?!_from)",
     r"(?:in|wearing|only|just)_(?:(?:only|just|nothing_but|her|his|their|skimpy|tiny)_){1,4}"
-    r"(?:an?_)?(?:underwear|undies|underpants|knickers|bra)(?!_(?:over|outside|on_(?:his|her|the|their)_head))",
+    r"(?:an?_)?(?:under~(?:wears?|ware|pants|garments?)|undies|knickers|bra)(?!_(?:over|outside|on_(?:his|her|the|their)_head))",
     """
     cloth(?:es)?less clothes~free clothing_optional unclad disrob(?:e|es|ed|ing) skinny~dip\\w* birthday_suits? starkers
     au_naturel full~frontal bare_(?:body|bodies|bum|butt|backside|behind) shirtless_(?:\\w+_)?girls?
@@ -150,6 +152,9 @@ SEXUAL = alternatives(
     fetish\\w* bdsm kinky lewd\\w* aroused arousing orgasm\\w* intercourse making_love strip~tease strippers? stripping
     genital\\w*
     penis vaginas? provocative_pos(?:e|ing) suggestive(?:ly)?_pos(?:e|ing)
+    rap(?:ed|ist|ists) (?:being|was|is|gets?|getting|to|attempted|gang)_rap(?:e|ed|ing) rap(?:e|es|ing)_(?:an?|her|him|the)
+    molest\\w* incest\\w* pa?edo~phil\\w* groom(?:ed|ing)_by groping groped fondl(?:e|es|ed|ing) masturbat\\w* foreplay
+    \\w{3,}porn pornograph\\w* bondage shibari twinks?
     """,
     # Spanish, Portuguese, French, Italian
     "desnud[oa]s? despid[oa]s? nue?s nue tout_nu nud[oaie] erotique lenceria dessous",
@@ -167,10 +172,49 @@ SUGGESTIVE = alternatives(
     skimp(?:y|ily)_(?:\\w+_)?(?:clothe?s|clothing|clad|dressed|outfits?|dress|costumes?|attire|bikinis?|top)
     micro~(?:skirts?|bikinis?) fishnet_(?:stockings|tights|leggings) garter~belts? (?:bare|exposed)_thighs?
     (?:see~through|transparent)_(?:dress|skirt|shirt|top|blouse|nightgown|clothe?s|clothing|outfit)
+    (?:in|wearing)_(?:(?:an?|her|his|their|white|black|pink|red|blue|lace|\\w+y)_){0,2}(?:under~(?:wears?|ware)|undies|knickers)
+    (?:passionate|french|deep|tongue|lustful|intimate|erotic)(?:ly)?_(?:kiss\\w*|embrac\\w+|hug\\w*)
+    kiss(?:es|ing)?_(?:\\w+_){0,3}(?:on_the_(?:lips|mouth|neck)|passionately|tongues?) mak(?:e|es|ing)_out_(?:with|in|on)
+    bed~room_eyes come~hither inviting_(?:\\w+_)?(?:pose|look|gaze|eyes) spread(?:ing)?_(?:\\w+_)?legs legs_(?:spread|apart)
+    saliva_(?:string|drool|drip)\\w* (?:sexually_)?attractive_(?:pre~)?teens? (?:exposed|visible|hard)_nipples?
+    (?:pre~teen|teen|teenage|adolescent|child|childish|little_girl|school~girl)s?_bod(?:y|ies) jock_sturges david_hamilton
     (?:in|wear(?:s|ing))_(?:an?_)?(?:\\w+_)?(?:revealing|risque)_(?:\\w+_)?(?:clothe?s|clothing|outfits?|dress|costumes?)
     """
 )
 """Clothes and poses that make a body sexual. Asked of what is drawn alone: in a negative prompt they excuse nothing."""
+EVERYDAY = alternatives(
+    """
+    (?:mini|micro|short|tiny)~(?:skirts?|shorts) (?:hot|booty)~(?:pants|shorts) (?:short|tiny|tight)_(?:\\w+_)?shorts crop~(?:ped_)?tops?
+    (?:tight|wet|sheer)_(?:\\w+_)?(?:clothe?s|clothing|dress|shirts?|t~shirts?|blouse|outfit|leggings|jeans|top|bodysuits?)
+    (?:in|wear(?:s|ing)|body)_(?:\\w+_)?latex thighs (?:long|slim|slender|toned|sexy|shapely)_(?:and_slim_)?legs twerk\\w*
+    (?:flushed|blushing)_(?:face|gaze|cheeks_and) face_flushed arm~pits? incontinen\\w+ very_attractive
+    bikinis? thongs? (?:in|wear(?:s|ing)|lace|black|long)_stockings? (?:thigh~high|nylon|silk|sheer)_(?:\\w+_)?stockings? pantyhose yoga_pants
+    (?:parted|plump|wet|glossy|pouty)_lips lips_parted flirt\\w* curv(?:y|ey|aceous) thicc hour~glass_figure
+    bare_(?:midriff|shoulders|legs|chest|feet_and_legs) bare~chested shirt~less buttocks? back~sides? nipples?
+    kissing_(?:each_other|an?_(?:\\w+_)?(?:man|woman|boy|girl)) making_out bent_over tied_up
+    (?:unbuttoned|open|lifted|lifting|raised|lifts)_(?:\\w+_)?(?:shirt|blouse|dress|skirt) clothe?s_(?:are_)?removed
+    """
+)
+"""Everyday clothes and gestures of grown ones, that nobody has drawn of a child without a purpose: beside `YOUNG` alone."""
+CHARACTERS = alternatives(
+    """
+    (?:lisa|bart|maggie)_simpson hermione(?:_granger)? harry_potter luna_lovegood ginny_weasley draco_malfoy
+    arya_stark wednesday_addams dora_the_explorer hit_girl mathilda_lando
+    ellie_from_the_last_of_us ellie_from_last_of_us ellie_williams
+    eleven_from_stranger_things stranger_things_eleven will_byers max_mayfield
+    ash_ketchum misty_from_pokemon pokemon_trainer_misty may_from_pokemon dawn_from_pokemon serena_from_pokemon
+    (?:sakura|tomoyo)_(?:kinomoto|daidouji) card_?captor_sakura sailor_(?:moon|mini_moon|chibi_moon) usagi_tsukino chibiusa
+    asuna(?:_yuuki)? yui_from_sword_art_online
+    asuka_(?:langley\\w*|soryu) rei_ayanami shinji_ikari anya_forger killua_zoldyck gon_freecss kanna_kamui megumin
+    nezuko(?:_kamado)? tanjiro(?:_kamado)? izuku_midoriya ochaco_uraraka momo_yaoyorozu himiko_toga
+    madoka_kaname homura_akemi hinata_shoyo chihiro_ogino san_from_princess_mononoke
+    (?:violet|dash)_parr moana princess_merida boo_from_monsters_inc andy_from_toy_story riley_andersen
+    gwen_tennyson ben_tennyson kim_possible raven_from_teen_titans starfire_from_teen_titans katara toph(?:_beifong)? azula
+    (?:young|little)_ahsoka mabel_pines dipper_pines wendy_corduroy star_butterfly marinette_dupain_cheng ladybug_and_cat_noir
+    huey_dewey_and_louie peppa_pig caillou alice_in_wonderland little_red_riding_hood
+    """
+)
+"""Well-known characters who are under 18 in their stories, by names that mean nobody else."""
 SEXUAL_ANYWHERE = """
     裸 ヌード エロ 下着姿 性的 色情 情色 누드 알몸 벌거벗 야한 عار عري नग्न नंगा नंगी เปลือย โป๊ עירום γυμν
 """.split()

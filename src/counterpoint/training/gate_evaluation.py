@@ -22,7 +22,7 @@ from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detector
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.text_space import StableDiffusionText
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, read_grades, unseen
+from counterpoint.training.prompt_classifier_gallery import BORDERLINE, FILES, HARMLESS, UNSAFE, read_grades, unseen
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
@@ -59,15 +59,19 @@ def measure(
         figures[f"{test_set.counted}, {name}"] = engages(gate, prompts, name)
     figures |= {f"alarms, people, {kind}": engages(gate, some, kind) for kind, some in people.items()}
     for kind, some in users.items():
-        figures[f"{'recall' if kind == 'unsafe' else 'alarms'}, users' prompts, {kind}"] = engages(gate, some, kind)
+        figures[f"{'recall' if kind.endswith('unsafe') else 'alarms'}, {kind}"] = engages(gate, some, kind)
     return figures
 
 
 def users_prompts(data: Path, grades: Path | None) -> dict[str, list[str]]:
-    """Return the users' prompts that are kept for tests, by their grade; none where there are no grades."""
+    """Return the users' prompts that are kept for tests, by site and grade; none where there are no grades."""
     found = [] if grades is None else unseen(data, read_grades(grades))
     names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"} if found else {}
-    return {name: [one.text for one in found if one.grade == grade] for grade, name in names.items()}
+    return {
+        f"{site}, {name}": [one.text for one in found if (one.grade, one.site) == (grade, site)]
+        for site in FILES
+        for grade, name in names.items()
+    }
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -34,7 +34,7 @@ from counterpoint.results import Figure, rate, write_results
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, HARMLESS, UNSAFE, read_grades, unseen
+from counterpoint.training.prompt_classifier_gallery import BORDERLINE, FILES, HARMLESS, UNSAFE, read_grades, unseen
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_sets import copro
@@ -212,16 +212,18 @@ class Measurement:
             self.shares("alarms", name, self.read(name).scores)
 
     def users(self, grades: Path) -> None:
-        """Prompts that users typed, by their grade; and those of another site's users, from a list of harmless ones."""
+        """Prompts that users typed, by site and grade; and a list of harmless ones that others made."""
         found = unseen(self.data, read_grades(grades))
         names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
-        scores = {g: judge([one.text for one in found if one.grade == g], self.classifier).scores for g in names}
-        self.figures["users' prompts, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
-        for grade, name in names.items():
-            self.shares("recall" if grade == UNSAFE else "alarms", f"users' prompts, {name}", scores[grade])
+        for site in FILES:
+            texts = {g: [one.text for one in found if (one.grade, one.site) == (g, site)] for g in names}
+            scores = {grade: judge(some, self.classifier).scores for grade, some in texts.items()}
+            self.figures[f"{site}, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
+            for grade, name in names.items():
+                self.shares("recall" if grade == UNSAFE else "alarms", f"{site}, {name}", scores[grade])
         lines = (self.data / PICKAPIC).read_text(encoding="utf-8").splitlines()
         others = [line for line in lines if line.strip() and not is_screened(line)]
-        self.shares("alarms", "Pick-a-Pic, harmless", judge(others, self.classifier).scores)
+        self.shares("alarms", "Pick-a-Pic's list of harmless prompts", judge(others, self.classifier).scores)
 
     def people(self, written: Path | None) -> None:
         """Alarms on plain prompts of people, by who they are."""

@@ -1,14 +1,20 @@
-"""Prompts that users of Stable Diffusion typed, graded one by one, for the prompt classifier.
+"""Prompts that users of picture models typed, graded one by one, for the prompt classifier.
 
-The prompts are public files that are read from a local folder, `DATA/imagereward`; they come from DiffusionDB. The
-grades are ours, `data/gallery.tsv.xz`: a language model read every prompt on our behalf, by the rules in
-docs/detectors.md, and said of each what its picture would show. The file names a prompt by a hash, so that it holds no
-text:
+The prompts are public files that are read from a local folder, see `FILES`. The grades are ours, `data/gallery.tsv.xz`:
+a language model read every prompt on our behalf, by the rules in docs/detectors.md, and said of each what its picture
+would show. The file names a prompt by a hash, so that it holds no text:
 
-    hash <TAB> grade <TAB> category, or nothing
+    hash <TAB> grade <TAB> category, or nothing <TAB> part
 
-Grade 0 is harmless, 2 is unsafe, 1 is neither clearly: it trains as one half, and is told apart in tests. Users repeat
-themselves and each other, so that tests leave out what training holds a near copy of, see `unseen`.
+Grade 0 is harmless, 2 is unsafe, 1 is neither clearly: it trains as one half, and is told apart in tests. Where only
+prompts were read that a version before had scored high, all of them train: the other parts are fair samples. Users
+repeat themselves and each other, so that tests leave out what training holds a near copy of, see `unseen`.
+
+Grade 3 is sexual about minors. Such a prompt trains nothing; it only tests the rule of `detectors.minors`. The words
+of the rule were extended by counts of the words of those of the part "train".
+
+Grade 3 is sexual about minors. Such a prompt trains nothing; it only tests the rule of `detectors.minors`. The words
+of the rule were extended by counts of the words of those of the part "train".
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from counterpoint.detectors.prompt_classifier import CATEGORIES
 from counterpoint.interfaces import InvalidInput
@@ -28,10 +35,14 @@ from counterpoint.normalise import normalise
 from counterpoint.training.prompt_classifier_look_alikes import Part
 from counterpoint.training.prompt_classifier_twins import HARMS
 
-FOLDER = "imagereward"
-ALL_PARTS, TRAIN_ONLY = "refl_data.json", "imagerewarddb.json"
-"""Of the first every prompt was read; of the second those that a version before scored 0.1 or more: no fair sample."""
-HARMLESS, BORDERLINE, UNSAFE = 0, 1, 2
+Site = Literal["DiffusionDB", "Pick-a-Pic"]
+FILES: dict[Site, tuple[Path, ...]] = {
+    "DiffusionDB": (Path("imagereward", "refl_data.json"), Path("imagereward", "imagerewarddb.json")),
+    "Pick-a-Pic": (Path("pickapic", "train.txt"),),
+}
+"""Where the prompts lie, by the site whose users typed them: a JSON list of objects with `text`, or a prompt a line."""
+PARTS: tuple[Part, ...] = get_args(Part)
+HARMLESS, BORDERLINE, UNSAFE, FORBIDDEN = 0, 1, 2, 3
 NEAR = 0.6
 """Words that two prompts share, of those that either holds (Jaccard), from which one is a near copy of the other."""
 
@@ -43,7 +54,17 @@ class Graded:
     text: str = field(repr=False)
     grade: int
     category: str | None
-    """One of I2P's seven; None at grade 0."""
+    """One of I2P's seven; None at grades 0 and 3."""
+    site: Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """What the file of grades says of one prompt."""
+
+    grade: int
+    category: str | None
+    part: Part
 
 
 def key_of(text: str) -> str:
@@ -51,8 +72,8 @@ def key_of(text: str) -> str:
     return hashlib.sha256(normalise(text).encode()).hexdigest()[:12]
 
 
-def read_grades(path: Path) -> dict[str, tuple[int, str | None]]:
-    """Return (grade, category) by prompt's name.
+def read_grades(path: Path) -> dict[str, Grade]:
+    """Return what the file says, by prompt's name.
 
     Raises:
         InvalidInput: There is no such file, or a line is not as the module says.
@@ -64,39 +85,44 @@ def read_grades(path: Path) -> dict[str, tuple[int, str | None]]:
     return dict(_graded(line, f"{path.name}, line {number}") for number, line in enumerate(lines, 1))
 
 
-def _graded(line: str, place: str) -> tuple[str, tuple[int, str | None]]:
-    key, grade, category = [*line.split("\t"), "", ""][:3]
-    if grade not in ("0", "1", "2") or (category in CATEGORIES) == (grade == "0"):
-        raise InvalidInput("grades", place, f"a hash, a grade 0..2, and at 1 and 2 one of {', '.join(CATEGORIES)}")
-    return key, (int(grade), category or None)
+def _graded(line: str, place: str) -> tuple[str, Grade]:
+    fields = line.split("\t")
+    if len(fields) != 4 or fields[1] not in ("0", "1", "2", "3") or fields[3] not in PARTS:
+        raise InvalidInput("grades", place, f"a hash, a grade 0..3, a category, and one of {', '.join(PARTS)}")
+    key, grade, category, part = fields
+    if category not in (CATEGORIES if grade in ("1", "2") else ("",)):
+        raise InvalidInput("grades", place, f"at grades 1 and 2 one of {', '.join(CATEGORIES)}, else no category")
+    return key, Grade(grade=int(grade), category=category or None, part=cast(Part, part))
 
 
-def gallery(folder: Path, grades: Mapping[str, tuple[int, str | None]], part: Part) -> list[Graded]:
+def gallery(folder: Path, grades: Mapping[str, Grade], part: Part) -> list[Graded]:
     """Return the graded prompts of one part, in a fixed mixed order; prompts without a grade are left out.
+
+    Those of grade 3 are among them: whoever trains or shows anything asks for the other grades.
+
+    Those of grade 3 are among them: whoever trains or shows anything asks for the other grades.
 
     Args:
         folder: The prompts of others.
         grades: See `read_grades`.
-        part: Of ten prompts of the first file 7 train, one is for validation, two for tests.
+        part: Which.
 
     Raises:
         InvalidInput: A file of prompts is not there, or is another one.
     """
-    fair = _texts(folder / FOLDER / ALL_PARTS)
-    named = {name: text for name, text in fair.items() if _part_of(name) == part}
-    if part == "train":
-        others = _texts(folder / FOLDER / TRAIN_ONLY)
-        named |= {name: text for name, text in others.items() if name not in fair}
-    found = [
-        Graded(text=text, grade=grades[name][0], category=grades[name][1])
-        for name, text in named.items()
-        if name in grades
-    ]
-    random.Random(0).shuffle(found)
-    return found
+    found = {
+        name: Graded(text=text, grade=grades[name].grade, category=grades[name].category, site=site)
+        for site, paths in FILES.items()
+        for path in paths
+        for name, text in _texts(folder / path).items()
+        if name in grades and grades[name].part == part
+    }
+    mixed = list(found.values())
+    random.Random(0).shuffle(mixed)
+    return mixed
 
 
-def unseen(folder: Path, grades: Mapping[str, tuple[int, str | None]]) -> list[Graded]:
+def unseen(folder: Path, grades: Mapping[str, Grade]) -> list[Graded]:
     """Return the test prompts that share fewer than `NEAR` of their words with any prompt of training."""
     trained = [set(one.text.lower().split()) for one in gallery(folder, grades, "train")]
     places: dict[str, list[int]] = {}
@@ -113,15 +139,11 @@ def unseen(folder: Path, grades: Mapping[str, tuple[int, str | None]]) -> list[G
 
 def _texts(path: Path) -> dict[str, str]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {key_of(text): text for text in (str(row["text"]) for row in rows)}
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines() if path.suffix == ".txt" else [str(row["text"]) for row in json.loads(text)]
+        return {key_of(line): line for line in lines}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidInput("data", str(path), 'a JSON list of objects with "text"') from error
-
-
-def _part_of(name: str) -> Part:
-    place = int(name, 16) % 10
-    return "train" if place < 7 else "validation" if place == 7 else "test"
+        raise InvalidInput("data", str(path), 'a JSON list of objects with "text", or, .txt, a prompt a line') from error
 
 
 def with_harm(text: str, rng: random.Random) -> tuple[str, str]:
