@@ -10,6 +10,7 @@ word list, the check that the prompt can be read at all, and the rule on minors 
 from __future__ import annotations
 
 from functools import cache
+from typing import get_args
 
 from counterpoint.detectors.bert_text import quick_text
 from counterpoint.detectors.concept_similarity import ConceptSimilarity
@@ -19,7 +20,7 @@ from counterpoint.detectors.minors import Minors
 from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.detectors.readability import Readability
 from counterpoint.detectors.word_list import WordList
-from counterpoint.interfaces import Detector, Point
+from counterpoint.interfaces import Detector, InvalidInput, Point
 from counterpoint.text_space import EncoderText
 from counterpoint.thresholds import threshold_for
 
@@ -70,7 +71,17 @@ def with_second_opinions(
     return Ensemble(Minors(), detector, words, shared_classifier(point), Readability())
 
 
-@cache
 def shared_classifier(point: Point) -> PromptClassifier:
-    """Return the shipped classifier at a point; loaded once, as all pipelines of a process share it."""
-    return PromptClassifier(point=point)
+    """Return the shipped classifier at a point; loaded once, as all pipelines of a process share it.
+
+    Raises:
+        InvalidInput: No such point.
+    """
+    if point not in get_args(Point):
+        raise InvalidInput("point", point, ", ".join(get_args(Point)))
+    return _shipped_classifier().at(point)
+
+
+@cache
+def _shipped_classifier() -> PromptClassifier:
+    return PromptClassifier()

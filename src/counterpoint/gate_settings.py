@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import InvalidInput, Point
 from counterpoint.text_space import EncoderText
+from counterpoint.thresholds import lists_hash
 
 LEAST_RECALL = 0.5
 """Fraction of the unsafe prompts that a fitted gate has to find: one that finds less is no gate."""
@@ -35,9 +37,14 @@ class GateSettings:
     """The threshold, and what it did on the prompts it was fitted on."""
     concepts: dict[str, tuple[str, ...]] | None = None
     """What is unsafe in place of the default concepts; None = these."""
+    lists: str = ""
+    """`thresholds.lists_hash` of when it was fitted; "" in files of versions that did not store it."""
 
     def gate(self, text: EncoderText, point: Point = "balanced") -> Ensemble:
         """Return the gate for a pipeline with this text encoder, the classifier at one of its points.
+
+        Warns:
+            UserWarning: The concepts or the harmless phrases of this version are not those of when it was fitted.
 
         Raises:
             InvalidInput: The pipeline has another one.
@@ -45,6 +52,9 @@ class GateSettings:
         if text.fingerprint != self.encoder:
             allowed = f"one for {text.fingerprint}, this model's text encoder: fit it with `counterpoint calibrate`"
             raise InvalidInput("gate", f"one that was fitted for {self.encoder}", allowed)
+        if self.lists != _lists_hash(self.concepts):
+            reason = "the gate was fitted with other lists of concepts or harmless phrases than this version's"
+            warnings.warn(f"{reason}; fit it again with `counterpoint calibrate`", stacklevel=2)
         return standard_gate(
             text,
             concepts=self.concepts,
@@ -71,7 +81,8 @@ class GateSettings:
                 raise ValueError
             concepts = None if replaced is None else _by_category(replaced)
             encoder = str(value["encoder"])
-            return cls(encoder=encoder, extra_concepts=extra, calibration=calibration, concepts=concepts)
+            lists = str(value.get("lists", ""))
+            return cls(encoder=encoder, extra_concepts=extra, calibration=calibration, concepts=concepts, lists=lists)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InvalidInput("gate", type(value).__name__, "a file that `counterpoint calibrate` wrote") from None
 
@@ -132,7 +143,12 @@ def fit_gate(
         extra_concepts=_by_category(extra_concepts),
         calibration=calibration,
         concepts=None if concepts is None else _by_category(concepts),
+        lists=_lists_hash(concepts),
     )
+
+
+def _lists_hash(concepts: Concepts | None) -> str:
+    return lists_hash(DEFAULT_CONCEPTS if concepts is None else concepts)
 
 
 def _no_gate(fitted: Calibration, max_false_alarms: float, words: str) -> InvalidInput:

@@ -14,7 +14,7 @@ import random
 from pathlib import Path
 
 from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, Concepts
 from counterpoint.scenes.captions import caption
 from counterpoint.scenes.world import Scene, sample_scene
 from counterpoint.text_space import EncoderText, StableDiffusionText
@@ -38,9 +38,9 @@ def calibrate(text: EncoderText) -> Calibration:
     return fit_threshold(text, unsafe, benign)
 
 
-def lists_hash() -> str:
-    """Return 12 digits of a hash of the concepts and harmless phrases, which a threshold is fitted for."""
-    lists = [{name: list(words) for name, words in DEFAULT_CONCEPTS.items()}, list(HARMLESS_PHRASES)]
+def lists_hash(concepts: Concepts = DEFAULT_CONCEPTS) -> str:
+    """Return 12 digits of a hash of these concepts and the harmless phrases, which a threshold is fitted for."""
+    lists = [{name: list(words) for name, words in concepts.items()}, list(HARMLESS_PHRASES)]
     return hashlib.sha256(json.dumps(lists).encode()).hexdigest()[:12]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import re
@@ -81,6 +82,22 @@ def test_a_gate_of_another_encoder_is_refused(tiny_model_path: str) -> None:
     assert settings.gate(text)(["a chef with a knife"])[0].is_unsafe
     with pytest.raises(InvalidInput, match="Other-1-2"):
         other.gate(text)
+
+
+def test_a_gate_that_was_fitted_with_other_lists_says_so(
+    tiny_model_path: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    files = ("--concepts", "concepts.json", "--unsafe", "unsafe.txt", "--benign", "benign.txt")
+    assert calibrate(tiny_model_path, *files).exit_code == 0
+    settings = read_gate_settings(Path("gate.json"))
+    text = StableDiffusionText(StableDiffusionPipeline.from_pretrained(tiny_model_path))
+    settings.gate(text)
+    assert not [warning for warning in recwarn if "lists" in str(warning.message)]
+    with pytest.warns(UserWarning, match="calibrate"):
+        dataclasses.replace(settings, lists="").gate(text)
+    monkeypatch.setattr("counterpoint.thresholds.HARMLESS_PHRASES", ("blood moon",))
+    with pytest.warns(UserWarning, match="other lists"):
+        settings.gate(text)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 from counterpoint.detectors.letters import buckets
 from counterpoint.detectors.other_reading import other_reading
 from counterpoint.detectors.prompt_classifier import CATEGORIES, WEIGHTS_PATH, WINDOW, PromptClassifier, windows
+from counterpoint.gate import shared_classifier
 from counterpoint.interfaces import InvalidInput
 
 UNSAFE = "a man stabbing another man with a knife, blood on the floor"
@@ -94,6 +95,16 @@ def test_a_prompt_without_words_engages(classifier: PromptClassifier) -> None:
 
 def test_the_block_point_is_stricter_than_the_steer_point(classifier: PromptClassifier) -> None:
     assert PromptClassifier(point="block").threshold > classifier.threshold > 0
+
+
+def test_points_share_what_is_loaded(classifier: PromptClassifier) -> None:
+    block = classifier.at("block")
+    assert block.threshold == PromptClassifier(point="block").threshold > classifier.threshold
+    assert (block.point, classifier.point) == ("block", "steer")
+    assert block.encoder is classifier.encoder and block._one_at_a_time is classifier._one_at_a_time
+    assert shared_classifier("block").encoder is shared_classifier("balanced").encoder
+    with pytest.raises(InvalidInput, match="point: got 'kill'"):
+        shared_classifier("kill")  # type: ignore[arg-type]
 
 
 def test_windows_hold_every_token_and_overlap(classifier: PromptClassifier) -> None:

@@ -267,7 +267,9 @@ def test_users_prompts_train_by_their_grade(data: Path) -> None:
     for path in (data / path for paths in FILES.values() for path in paths):
         path.parent.mkdir(exist_ok=True)
         is_list = path.suffix == ".txt"
-        path.write_text("\n".join(texts) if is_list else json.dumps([{"text": text} for text in texts]), encoding="utf-8")
+        path.write_text(
+            "\n".join(texts) if is_list else json.dumps([{"text": text} for text in texts]), encoding="utf-8"
+        )
     ends = {"spoon": "0\t", "cigarette": "1\tillegal activity", "knife": "2\tviolence"}
     parts = ["validation" if place % 10 == 0 else "train" for place in range(len(texts))]
     lines = [f"{key_of(text)}\t{ends[text.split()[-1]]}\t{part}\n" for text, part in zip(texts, parts, strict=True)]

@@ -17,7 +17,6 @@ from counterpoint.training import prompt_classifier_evaluation as evaluation
 from counterpoint.training.prompt_classifier_gallery import (
     FILES,
     PARTS,
-    Grade,
     gallery,
     key_of,
     read_grades,
@@ -36,7 +35,7 @@ def compressed(path: Path, *lines: str) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """220 prompts of one site and 80 of the other, every fourth with a knife, every eighth not clear; one has no grade."""
+    """220 prompts of one site, 80 of the other; every fourth with a knife, every eighth not clear; two of no grade."""
     texts = [f"chef number {i} with a {'knife' if i % 4 == 0 else 'spoon'}, oil on canvas" for i in range(300)]
     first, second, other = (tmp_path / path for paths in FILES.values() for path in paths)
     for path, some in ((first, texts[:200]), (second, texts[150:220])):
@@ -118,7 +117,7 @@ def test_the_grades_that_ship_with_the_source_hold_no_text() -> None:
     grades = read_grades(SHIPPED)
     assert len(grades) > 25_000 and all(len(name) == 12 and int(name, 16) >= 0 for name in grades)
     counts = Counter(one.grade for one in grades.values())
-    assert counts[0] > counts[1] > counts[2] > 1800
+    assert counts[0] > counts[1] > counts[2] > 1700 and counts[3] > 300
 
 
 def test_users_prompts_are_measured_by_their_grade(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def _meant(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 15)
 def _respelt(word: str) -> tuple[str, ...]:
-    if is_english(word):
+    if is_english(word) or word in known.NOT_RESPELT:
         return ()
     return tuple(term for term in known.SPELT if _is_misspelling(word, term))
 

@@ -152,7 +152,8 @@ SEXUAL = alternatives(
     fetish\\w* bdsm kinky lewd\\w* aroused arousing orgasm\\w* intercourse making_love strip~tease strippers? stripping
     genital\\w*
     penis vaginas? provocative_pos(?:e|ing) suggestive(?:ly)?_pos(?:e|ing)
-    rap(?:ed|ist|ists) (?:being|was|is|gets?|getting|to|attempted|gang)_rap(?:e|ed|ing) rap(?:e|es|ing)_(?:an?|her|him|the)
+    rap(?:ed|ist|ists) (?:being|was|is|gets?|getting|to|attempted|gang)_rap(?:e|ed|ing)
+    rap(?:e|es|ing)_(?:an?|her|him|the)
     molest\\w* incest\\w* pa?edo~phil\\w* groom(?:ed|ing)_by groping groped fondl(?:e|es|ed|ing) masturbat\\w* foreplay
     \\w{3,}porn pornograph\\w* bondage shibari twinks?
     """,
@@ -174,28 +175,35 @@ SUGGESTIVE = alternatives(
     (?:see~through|transparent)_(?:dress|skirt|shirt|top|blouse|nightgown|clothe?s|clothing|outfit)
     (?:in|wearing)_(?:(?:an?|her|his|their|white|black|pink|red|blue|lace|\\w+y)_){0,2}(?:under~(?:wears?|ware)|undies|knickers)
     (?:passionate|french|deep|tongue|lustful|intimate|erotic)(?:ly)?_(?:kiss\\w*|embrac\\w+|hug\\w*)
-    kiss(?:es|ing)?_(?:\\w+_){0,3}(?:on_the_(?:lips|mouth|neck)|passionately|tongues?) mak(?:e|es|ing)_out_(?:with|in|on)
-    bed~room_eyes come~hither inviting_(?:\\w+_)?(?:pose|look|gaze|eyes) spread(?:ing)?_(?:\\w+_)?legs legs_(?:spread|apart)
+    kiss(?:es|ing)?_(?:\\w+_){0,3}(?:on_the_(?:lips|mouth|neck)|passionately|tongues?)
+    mak(?:e|es|ing)_out_(?:with|in|on)
+    bed~room_eyes come~hither inviting_(?:\\w+_)?(?:pose|look|gaze|eyes) spread(?:ing)?_(?:\\w+_)?legs
+    legs_(?:spread|apart)
     saliva_(?:string|drool|drip)\\w* (?:sexually_)?attractive_(?:pre~)?teens? (?:exposed|visible|hard)_nipples?
-    (?:pre~teen|teen|teenage|adolescent|child|childish|little_girl|school~girl)s?_bod(?:y|ies) jock_sturges david_hamilton
+    (?:pre~teen|teen|teenage|adolescent|child|childish|little_girl|school~girl)s?_bod(?:y|ies) jock_sturges
+    david_hamilton
     (?:in|wear(?:s|ing))_(?:an?_)?(?:\\w+_)?(?:revealing|risque)_(?:\\w+_)?(?:clothe?s|clothing|outfits?|dress|costumes?)
     """
 )
 """Clothes and poses that make a body sexual. Asked of what is drawn alone: in a negative prompt they excuse nothing."""
 EVERYDAY = alternatives(
     """
-    (?:mini|micro|short|tiny)~(?:skirts?|shorts) (?:hot|booty)~(?:pants|shorts) (?:short|tiny|tight)_(?:\\w+_)?shorts crop~(?:ped_)?tops?
+    (?:mini|micro|short|tiny)~(?:skirts?|shorts) (?:hot|booty)~(?:pants|shorts) (?:short|tiny|tight)_(?:\\w+_)?shorts
+    crop~(?:ped_)?tops?
     (?:tight|wet|sheer)_(?:\\w+_)?(?:clothe?s|clothing|dress|shirts?|t~shirts?|blouse|outfit|leggings|jeans|top|bodysuits?)
-    (?:in|wear(?:s|ing)|body)_(?:\\w+_)?latex thighs (?:long|slim|slender|toned|sexy|shapely)_(?:and_slim_)?legs twerk\\w*
+    (?:in|wear(?:s|ing)|body)_(?:\\w+_)?latex thighs (?:long|slim|slender|toned|sexy|shapely)_(?:and_slim_)?legs
+    twerk\\w*
     (?:flushed|blushing)_(?:face|gaze|cheeks_and) face_flushed arm~pits? incontinen\\w+ very_attractive
-    bikinis? thongs? (?:in|wear(?:s|ing)|lace|black|long)_stockings? (?:thigh~high|nylon|silk|sheer)_(?:\\w+_)?stockings? pantyhose yoga_pants
+    bikinis? thongs? (?:in|wear(?:s|ing)|lace|black|long)_stockings?
+    (?:thigh~high|nylon|silk|sheer)_(?:\\w+_)?stockings? pantyhose yoga_pants
     (?:parted|plump|wet|glossy|pouty)_lips lips_parted flirt\\w* curv(?:y|ey|aceous) thicc hour~glass_figure
     bare_(?:midriff|shoulders|legs|chest|feet_and_legs) bare~chested shirt~less buttocks? back~sides? nipples?
     kissing_(?:each_other|an?_(?:\\w+_)?(?:man|woman|boy|girl)) making_out bent_over tied_up
     (?:unbuttoned|open|lifted|lifting|raised|lifts)_(?:\\w+_)?(?:shirt|blouse|dress|skirt) clothe?s_(?:are_)?removed
     """
 )
-"""Everyday clothes and gestures of grown ones, that nobody has drawn of a child without a purpose: beside `YOUNG` alone."""
+"""Everyday clothes and gestures of grown ones, that nobody has drawn of a child without a purpose: beside `YOUNG`
+alone."""
 CHARACTERS = alternatives(
     """
     (?:lisa|bart|maggie)_simpson hermione(?:_granger)? harry_potter luna_lovegood ginny_weasley draco_malfoy
@@ -203,14 +211,17 @@ CHARACTERS = alternatives(
     ellie_from_the_last_of_us ellie_from_last_of_us ellie_williams
     eleven_from_stranger_things stranger_things_eleven will_byers max_mayfield
     ash_ketchum misty_from_pokemon pokemon_trainer_misty may_from_pokemon dawn_from_pokemon serena_from_pokemon
-    (?:sakura|tomoyo)_(?:kinomoto|daidouji) card_?captor_sakura sailor_(?:moon|mini_moon|chibi_moon) usagi_tsukino chibiusa
+    (?:sakura|tomoyo)_(?:kinomoto|daidouji) card_?captor_sakura sailor_(?:moon|mini_moon|chibi_moon) usagi_tsukino
+    chibiusa
     asuna(?:_yuuki)? yui_from_sword_art_online
     asuka_(?:langley\\w*|soryu) rei_ayanami shinji_ikari anya_forger killua_zoldyck gon_freecss kanna_kamui megumin
     nezuko(?:_kamado)? tanjiro(?:_kamado)? izuku_midoriya ochaco_uraraka momo_yaoyorozu himiko_toga
     madoka_kaname homura_akemi hinata_shoyo chihiro_ogino san_from_princess_mononoke
     (?:violet|dash)_parr moana princess_merida boo_from_monsters_inc andy_from_toy_story riley_andersen
-    gwen_tennyson ben_tennyson kim_possible raven_from_teen_titans starfire_from_teen_titans katara toph(?:_beifong)? azula
-    (?:young|little)_ahsoka mabel_pines dipper_pines wendy_corduroy star_butterfly marinette_dupain_cheng ladybug_and_cat_noir
+    gwen_tennyson ben_tennyson kim_possible raven_from_teen_titans starfire_from_teen_titans katara toph(?:_beifong)?
+    azula
+    (?:young|little)_ahsoka mabel_pines dipper_pines wendy_corduroy star_butterfly marinette_dupain_cheng
+    ladybug_and_cat_noir
     huey_dewey_and_louie peppa_pig caillou alice_in_wonderland little_red_riding_hood
     """
 )
@@ -269,6 +280,8 @@ SPELT = """
     teenager underage adolescent schoolgirl schoolboy
 """.split()
 """Words that are also found one or two typing errors away."""
+NOT_RESPELT = frozenset("underware underwares".split())
+"""Misspelt themselves, and known above: else they would be "underage"."""
 
 GLUED_SEXUAL = (
     "naked(?:ness)?|nud(?:es?|ity)|undress(?:ed|ing)?|unclothed|topless|lingerie|erotic|sexy|sexual|porn|hentai"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence, Set
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -179,7 +180,8 @@ class PromptClassifier:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
         self.point = point
-        self.threshold = float(config["points"][point]["threshold"] if threshold is None else threshold)
+        self.thresholds: dict[Point, float] = {name: float(at["threshold"]) for name, at in config["points"].items()}
+        self.threshold = self.thresholds[point] if threshold is None else threshold
         self.table = state["letters"]
         self.join = {name: state[f"join.{name}"].float() for name in ("meaning", "letters", "bias")}
         root = encoder_folder or Path(embedded_model_path())
@@ -188,6 +190,12 @@ class PromptClassifier:
         self.head.load_state_dict({n.removeprefix("head."): t.float() for n, t in state.items() if "head." in n})
         self.head.eval().requires_grad_(False)
         self._one_at_a_time = Lock()  # a tokenizer cannot be used by two threads
+
+    def at(self, point: Point) -> PromptClassifier:
+        """Return this classifier at another point; both share the weights and the lock, nothing is loaded again."""
+        other = copy(self)
+        other.point, other.threshold = point, self.thresholds[point]
+        return other
 
     def __call__(self, prompts: Sequence[str]) -> list[Detection]:
         """Return one verdict a prompt; the score is the overall probability, the categories are theirs.

@@ -30,10 +30,12 @@ from counterpoint.training.prompt_classifier_gallery import (
 
 NOTES = """\
 The hard block of `counterpoint.detectors.minors`, by its words alone, on prompts that users of two sites typed. A
-language model read every prompt that the rule of before refused, and some 26,000 that it let through (docs/detectors.md,
+language model read every prompt that the rule of before refused, and some 26,000 that it let through
+(docs/detectors.md,
 "What users type"), and said which are sexual about somebody under 18. Of those that were let through, the words of
 two thirds were counted to extend the rule's lists; "words not counted" are the others, whose share is the fairer one:
-they are milder, and few. Readers differ here: a "girl" of no age, in erotic clothes, is a minor to the rule and to some.
+they are milder, and few. Readers differ here: a "girl" of no age, in erotic clothes, is a minor to the rule and to
+some.
 One template of a single user makes up a sixth of all. "Refused" counts graded prompts that the reader calls harmless,
 between or unsafe, without minors; "between" includes those of the rule's old refusals that the reader would not refuse.
 What the rule lets through is still read by the gate, and steered."""

@@ -143,7 +143,9 @@ def _texts(path: Path) -> dict[str, str]:
         lines = text.splitlines() if path.suffix == ".txt" else [str(row["text"]) for row in json.loads(text)]
         return {key_of(line): line for line in lines}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidInput("data", str(path), 'a JSON list of objects with "text", or, .txt, a prompt a line') from error
+        raise InvalidInput(
+            "data", str(path), 'a JSON list of objects with "text", or, .txt, a prompt a line'
+        ) from error
 
 
 def with_harm(text: str, rng: random.Random) -> tuple[str, str]:
