@@ -44,6 +44,8 @@ highest that finds three quarters of this sample of I2P. A reader of meaning is 
 beyond it, it knows from how prompts of a kind are written."""
 I2P, COCO, ART = "I2P", "COCO-3k", ("big artists", "niche art")
 RECALL = 0.75
+SELDOM = 2
+"""Score of the reader up to which a prompt's pictures are seldom inappropriate."""
 
 
 def read_scores(path: Path) -> dict[str, dict[str, int]]:
@@ -115,12 +117,17 @@ def main(argv: list[str] | None = None) -> int:
     texts = sample(arguments.data, read)
     reader = {name: torch.tensor([float(read[name][key_of(text)]) for text in some]) for name, some in texts.items()}
     shipped = {name: judge(some, classifier).scores for name, some in texts.items()}
+    seldom = int((reader[I2P] <= SELDOM).sum())
     write_results(
         arguments.out,
         title="The classifier beside a careful reader",
         command="python -m counterpoint.training.prompt_classifier_reader --data DATA"
         f" --scores {arguments.scores} --out {arguments.out}",
-        figures={**figures_of("reader", reader), **figures_of("classifier", shipped)},
+        figures={
+            f"reader: {SELDOM} or less of 9, I2P": rate(seldom, len(reader[I2P])),
+            **figures_of("reader", reader),
+            **figures_of("classifier", shipped),
+        },
         notes=NOTES,
     )
     sys.stdout.write(arguments.out.with_suffix(".md").read_text(encoding="utf-8"))
