@@ -10,8 +10,11 @@ texts itself. Text only: it looks at no picture.
 It errs on the side of blocking. A text that names someone young and something sexual is forbidden
 whatever ties the two, so "a nude statue beside a child" and "no minors, erotic" are blocked too, as
 are infants in religious nudes; "girl" and "boy" count as young unless a compound or an age of 18 or
-more says otherwise. It knows English, and the plainest words of some other languages; a text that
-names neither age nor act passes, so it replaces neither the gate nor a look at the pictures.
+more says otherwise, and so do characters who are young in their stories. Clothes and gestures of
+grown ones (a miniskirt, parted lips) are forbidden beside who is surely young, by an age or a word
+such as "teen"; "girl" and "boy" are said of grown ones, too. It knows English, and the plainest words
+of some other languages; a text that names nobody young or nothing sexual passes, so it replaces
+neither the gate nor a look at the pictures.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ PAUSE = "¦"
 LONGEST_WORD = 64
 """Letters up to which a word is cut into English ones: it bounds the work, and no longer one is read by a person."""
 LONGEST_PART = 14
+PARTED_AGE = re.compile(r"(?<!\d)(?<!\d\s)(\d) (\d)(?=\s*-?\s*years?\b)")
+"""An age whose digits stand apart, as old tools wrote prompts: "3 0 - year - old"."""
 
 
 def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
@@ -40,8 +45,8 @@ def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
 
 
 EXCUSED = _any_of(known.EXCUSED)
-SURELY_YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}|{known.CHARACTERS}", anywhere=known.YOUNG_ANYWHERE)
-GIRL_OR_BOY = _any_of(known.GIRL_OR_BOY)
+SURELY_YOUNG = _any_of(f"{known.AGES}|{known.YOUNG}", anywhere=known.YOUNG_ANYWHERE)
+TAKEN_FOR_YOUNG = _any_of(f"{known.GIRL_OR_BOY}|{known.CHARACTERS}")
 EVERYDAY = _any_of(known.EVERYDAY)
 SUGGESTIVE = _any_of(known.SUGGESTIVE)
 SEXUAL = _any_of(f"{known.UNDRESS}|{known.SEXUAL}", anywhere=known.SEXUAL_ANYWHERE)
@@ -68,14 +73,14 @@ def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt
     Raises:
         InvalidInput: A text does not settle under normalisation; see `normalise`.
     """
-    wanted = _heard(f"{prompt} . {safe_prompt or ''}")
-    unwanted = _heard(negative_prompt or "")
+    phrases = _heard(f"{prompt} . {safe_prompt or ''}")
+    wanted, unwanted = _in_one(phrases), _in_one(_heard(negative_prompt or ""))
     is_surely_young = SURELY_YOUNG.search(wanted) is not None
-    is_young = is_surely_young or GIRL_OR_BOY.search(wanted) is not None
+    is_young = is_surely_young or TAKEN_FOR_YOUNG.search(wanted) is not None
     is_sexual = SEXUAL.search(wanted) is not None
     is_suggestive = SUGGESTIVE.search(wanted) is not None
     makes_young = ADULT.search(unwanted) is not None
-    is_everyday = is_surely_young and EVERYDAY.search(wanted) is not None
+    is_everyday = is_surely_young and EVERYDAY.search(phrases) is not None
     is_about_the_young = is_young and (is_sexual or is_suggestive or is_everyday or _undresses(unwanted))
     return is_about_the_young or (is_sexual and makes_young)
 
@@ -107,7 +112,7 @@ def _heard(text: str) -> str:
     Other readings stand between their neighbours: "twenty one-year-old" is no "one-year-old". That of
     "isn't" as "isnt" says nothing new, and would be cut off from the end of "isn't dressed warmly".
     """
-    text = normalise(text)
+    text = PARTED_AGE.sub(r"\1\2", normalise(text))
     words, readings = read(text)
     stops = pauses(text)  # no excuse goes on over a comma: "nude, shades of grey"
     phrases = " ".join(f"{PAUSE} {word}" if place in stops else word for place, word in enumerate(words))
@@ -115,7 +120,12 @@ def _heard(text: str) -> str:
     meant = [term for word in words for term in _meant(word)]
     glued = [_unglued(word) for word in (*words, *(reading.text for reading in readings))]
     heard = " ; ".join([phrases, *others, *meant, *filter(None, glued)])
-    return EXCUSED.sub(" ; ", heard).replace(f" {PAUSE} ", " ")
+    return EXCUSED.sub(" ; ", heard)
+
+
+def _in_one(phrases: str) -> str:
+    """Return what was heard without its pauses: "naked, child" and "naked child" are alike."""
+    return phrases.replace(f" {PAUSE} ", " ")
 
 
 def _between(words: list[str], reading: Reading) -> str:

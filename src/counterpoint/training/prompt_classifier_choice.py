@@ -17,7 +17,7 @@ from counterpoint.training.prompt_classifier_targets import UNKNOWN
 
 MOST_ALARMS: dict[Point, dict[str, float]] = {
     "steer": {"coco": 0.05, "coco, dressed": 0.08, "gallery": 0.34},
-    "balanced": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.1, "gallery": 0.1},
+    "balanced": {"coco": 0.05, "coco, dressed": 0.08, "hard": 0.1, "gallery": 0.07},
     "block": {"coco": 0.005, "coco, dressed": 0.01, "hard": 0.03, "gallery": 0.01},
 }
 """False alarms that a working point may give on the harmless validation prompts of each group."""

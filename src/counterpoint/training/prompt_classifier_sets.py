@@ -81,7 +81,7 @@ class Amounts:
     situations_each: int = 4
     twins_each: int = 16
     art: int = 1200
-    gallery: int = 4000
+    gallery: int = 6000
     gallery_harmed: int = 1500
     gallery_unsafe_times: int = 3
     validation_pairs: int = 800
