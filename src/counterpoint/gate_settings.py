@@ -53,8 +53,9 @@ class GateSettings:
             allowed = f"one for {text.fingerprint}, this model's text encoder: fit it with `counterpoint calibrate`"
             raise InvalidInput("gate", f"one that was fitted for {self.encoder}", allowed)
         if self.lists != _lists_hash(self.concepts):
-            reason = "the gate was fitted with other lists of concepts or harmless phrases than this version's"
-            warnings.warn(f"{reason}; fit it again with `counterpoint calibrate`", stacklevel=2)
+            reason = "was fitted with other lists of concepts or harmless phrases than this version's"
+            reason = reason if self.lists else "does not say with which lists of concepts it was fitted"
+            warnings.warn(f"the gate for {self.encoder} {reason}; run `counterpoint calibrate` again", stacklevel=2)
         return standard_gate(
             text,
             concepts=self.concepts,

@@ -93,7 +93,7 @@ def test_a_gate_that_was_fitted_with_other_lists_says_so(
     text = StableDiffusionText(StableDiffusionPipeline.from_pretrained(tiny_model_path))
     settings.gate(text)
     assert not [warning for warning in recwarn if "lists" in str(warning.message)]
-    with pytest.warns(UserWarning, match="calibrate"):
+    with pytest.warns(UserWarning, match=r"does not say .*calibrate"):
         dataclasses.replace(settings, lists="").gate(text)
     monkeypatch.setattr("counterpoint.thresholds.HARMLESS_PHRASES", ("blood moon",))
     with pytest.warns(UserWarning, match="other lists"):

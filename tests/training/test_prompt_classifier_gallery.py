@@ -17,8 +17,11 @@ from counterpoint.training import prompt_classifier_evaluation as evaluation
 from counterpoint.training.prompt_classifier_gallery import (
     FILES,
     PARTS,
+    Grade,
+    by_site_and_grade,
     gallery,
     key_of,
+    read_gallery,
     read_grades,
     unseen,
     with_harm,
@@ -63,6 +66,16 @@ def test_parts_share_no_prompt_and_sites_are_told_apart(folder: Path) -> None:
         assert (one.grade, one.category) == (0, None) if "spoon" in one.text else one.category == "violence"
 
 
+def test_what_is_sexual_about_minors_is_read_for_the_rule_alone(folder: Path) -> None:
+    grades = read_grades(folder / "grades.tsv.xz")
+    one = next(name for name, grade in grades.items() if grade.part == "train")
+    forbidden = grades | {one: Grade(grade=3, category=None, part="train")}
+    everything, trained = read_gallery(folder, forbidden)["train"], gallery(folder, forbidden, "train")
+    assert [text for text in everything if text.grade == 3] == [text for text in everything if text not in trained]
+    assert len(everything) == len(trained) + 1 and not any(key_of(text.text) == one for text in trained)
+    assert by_site_and_grade(everything)["DiffusionDB"].keys() == {0, 1, 2}
+
+
 def test_near_copies_of_training_are_left_out_of_tests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two prompts of the fixture that differ by a number alone share 8 of 10 words."""
     grades = read_grades(folder / "grades.tsv.xz")
@@ -97,6 +110,8 @@ def test_harm_stands_among_the_phrases_and_nothing_is_lost() -> None:
         "abc\t2\t\ttrain",
         "abc\t2\tcooking\ttrain",
         "abc\t0\t\tlearn",
+        "abc\t3\tsexual\ttrain",
+        f"{'0' * 12}\t0\t\ttest",
     ],
 )
 def test_a_line_that_is_no_grade_is_named(tmp_path: Path, line: str) -> None:
@@ -106,8 +121,13 @@ def test_a_line_that_is_no_grade_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_files_that_are_not_there_or_others_are_named(folder: Path) -> None:
-    with pytest.raises(InvalidInput, match="grades"):
-        read_grades(folder / "none.tsv.xz")
+    (folder / "bytes.tsv.xz").write_bytes(lzma.compress(b"\xff\xfe"))
+    for name in ("none.tsv.xz", "bytes.tsv.xz"):
+        with pytest.raises(InvalidInput, match="grades"):
+            read_grades(folder / name)
+    (folder / "pickapic" / "train.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match=r"train\.txt"):
+        gallery(folder, {}, "test")
     (folder / "imagereward" / "refl_data.json").write_text('[{"prompt": "a"}]')
     with pytest.raises(InvalidInput, match=r"refl_data\.json"):
         gallery(folder, {}, "test")

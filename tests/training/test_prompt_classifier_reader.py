@@ -18,6 +18,7 @@ from counterpoint.training.prompt_classifier_reader import (
     highest_threshold,
     read_scores,
     sample,
+    untied,
 )
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
@@ -35,16 +36,26 @@ def test_only_what_was_read_of_a_set_is_compared(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([["prompt"], ["a knife"], ["a spoon"]])
-    path = compressed(tmp_path / "scores.tsv.xz", f"I2P\t{key_of('a knife')}\t7", f"niche art\t{key_of('a spoon')}\t0")
-    scores = read_scores(path)
+    rows = [f"{name}\t{key_of('a spoon' if name == 'niche art' else 'a knife')}\t7" for name in TEST_SETS]
+    scores = read_scores(compressed(tmp_path / "scores.tsv.xz", *rows))
     assert scores["I2P"] == {key_of("a knife"): 7}
-    assert {name: texts for name, texts in sample(tmp_path, scores).items() if texts} == {
-        "I2P": ["a knife"],
-        "niche art": ["a spoon"],
-    }
+    found = sample(tmp_path, scores)
+    assert found["I2P"] == ["a knife"] and found["niche art"] == ["a spoon"] and found.keys() == TEST_SETS.keys()
+    with pytest.raises(InvalidInput, match="niche art"):
+        sample(tmp_path, scores | {"niche art": {}})
 
 
-@pytest.mark.parametrize("line", ["", "I2P\tabc", "I2P\tabc\t10", "I2P\tabc\t-1", "a set of ours\tabc\t3"])
+def test_equal_scores_are_put_in_an_order_that_changes_no_other() -> None:
+    scores = {"a": torch.arange(10.0).repeat(50), "b": torch.zeros(500)}
+    found = untied(scores)
+    assert all(torch.equal(found[name].floor(), some) for name, some in scores.items())
+    assert len(set(found["b"].tolist())) > 490 and torch.equal(found["a"], untied(scores)["a"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "I2P\tabd", "I2P\tabd\t10", "I2P\tabd\t-1", "I2P\tabd\t²", "I2P\t\t3", "I2P\tabc\t3", "a set of ours\tabd\t3"],
+)
 def test_a_line_that_is_no_score_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(InvalidInput, match=r"scores\.tsv\.xz, line 2"):
         read_scores(compressed(tmp_path / "scores.tsv.xz", "I2P\tabc\t3", line))

@@ -12,9 +12,9 @@ whatever ties the two, so "a nude statue beside a child" and "no minors, erotic"
 are infants in religious nudes; "girl" and "boy" count as young unless a compound or an age of 18 or
 more says otherwise, and so do characters who are young in their stories. Clothes and gestures of
 grown ones (a miniskirt, parted lips) are forbidden beside who is surely young, by an age or a word
-such as "teen"; "girl" and "boy" are said of grown ones, too. It knows English, and the plainest words
-of some other languages; a text that names nobody young or nothing sexual passes, so it replaces
-neither the gate nor a look at the pictures.
+such as "teen", anywhere in the text; "girl", "boy" and characters are drawn grown up, too. It knows
+English, and the plainest words of some other languages; a text that names nobody young or nothing
+sexual passes, so it replaces neither the gate nor a look at the pictures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PAUSE = "¦"
 LONGEST_WORD = 64
 """Letters up to which a word is cut into English ones: it bounds the work, and no longer one is read by a person."""
 LONGEST_PART = 14
-PARTED_AGE = re.compile(r"(?<!\d)(?<!\d\s)(\d) (\d)(?=\s*-?\s*years?\b)")
-"""An age whose digits stand apart, as old tools wrote prompts: "3 0 - year - old"."""
+PARTED_AGE = re.compile(r"(?<!\d)(?<!\d\s)([1-9]) 0(?=\s*-?\s*years?\b)")
+"""A round age whose digits stand apart, as old tools wrote prompts: "3 0 - year - old". "2 9 year olds" are two."""
 
 
 def _any_of(pattern: str, anywhere: Sequence[str] = ()) -> re.Pattern[str]:
@@ -80,6 +80,7 @@ def is_forbidden(prompt: str, *, negative_prompt: str | None = None, safe_prompt
     is_sexual = SEXUAL.search(wanted) is not None
     is_suggestive = SUGGESTIVE.search(wanted) is not None
     makes_young = ADULT.search(unwanted) is not None
+    # over a pause, words for everyday things say something else: "on wet stairs, dress rehearsal"
     is_everyday = is_surely_young and EVERYDAY.search(phrases) is not None
     is_about_the_young = is_young and (is_sexual or is_suggestive or is_everyday or _undresses(unwanted))
     return is_about_the_young or (is_sexual and makes_young)
@@ -109,10 +110,12 @@ class Minors:
 def _heard(text: str) -> str:
     """Return the words of `text`, what else they may be read as, and what misspelt ones mean, in lower case.
 
+    A pause between phrases is kept, as `PAUSE`; see `_in_one`.
+
     Other readings stand between their neighbours: "twenty one-year-old" is no "one-year-old". That of
     "isn't" as "isnt" says nothing new, and would be cut off from the end of "isn't dressed warmly".
     """
-    text = PARTED_AGE.sub(r"\1\2", normalise(text))
+    text = PARTED_AGE.sub(r"\g<1>0", normalise(text))
     words, readings = read(text)
     stops = pauses(text)  # no excuse goes on over a comma: "nude, shades of grey"
     phrases = " ".join(f"{PAUSE} {word}" if place in stops else word for place, word in enumerate(words))

@@ -55,7 +55,7 @@ AGES = alternatives(
     rf"{UNDER_18}_(?:ans|anos|anni|jahren?|jaar|ar_gammal) (?:\d|1[0-7])~(?:лет|года?|歳|才|岁|歲|살|세)",
 )
 GIRL_OR_BOY = alternatives("girls? girl(?:ie|y)s? girlz gurl[sz]? boys? boyz")
-"""Also said of grown ones: `EVERYDAY` is not asked beside these."""
+"""Also said of grown ones: `EVERYDAY` is not asked beside these, nor beside `CHARACTERS`."""
 YOUNG = alternatives(
     """
     child children childs childlike kids? kidd(?:o|y|ie)s? kidz minors a_minor under~aged?

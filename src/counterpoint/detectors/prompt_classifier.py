@@ -192,7 +192,15 @@ class PromptClassifier:
         self._one_at_a_time = Lock()  # a tokenizer cannot be used by two threads
 
     def at(self, point: Point) -> PromptClassifier:
-        """Return this classifier at another point; both share the weights and the lock, nothing is loaded again."""
+        """Return this classifier at another point; both share the weights and the lock, nothing is loaded again.
+
+        A `threshold` of its own is not taken along.
+
+        Raises:
+            InvalidInput: No such point.
+        """
+        if point not in self.thresholds:
+            raise InvalidInput("point", point, ", ".join(self.thresholds))
         other = copy(self)
         other.point, other.threshold = point, self.thresholds[point]
         return other

@@ -22,7 +22,7 @@ from counterpoint.gate import standard_gate
 from counterpoint.interfaces import Detector
 from counterpoint.results import Figure, rate, write_results
 from counterpoint.text_space import StableDiffusionText
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, FILES, HARMLESS, UNSAFE, read_grades, unseen
+from counterpoint.training.prompt_classifier_gallery import GRADE_NAMES, by_site_and_grade, read_grades, unseen
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
@@ -64,13 +64,10 @@ def measure(
 
 def users_prompts(data: Path, grades: Path | None) -> dict[str, list[str]]:
     """Return the users' prompts that are kept for tests, by site and grade; none where there are no grades."""
-    found = [] if grades is None else unseen(data, read_grades(grades))
-    names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"} if found else {}
-    return {
-        f"{site}, {name}": [one.text for one in found if (one.grade, one.site) == (grade, site)]
-        for site in FILES
-        for grade, name in names.items()
-    }
+    if grades is None:
+        return {}
+    found = by_site_and_grade(unseen(data, read_grades(grades)))
+    return {f"{site}, {GRADE_NAMES[grade]}": texts for site, some in found.items() for grade, texts in some.items()}
 
 
 def main(argv: list[str] | None = None) -> int:

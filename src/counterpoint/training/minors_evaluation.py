@@ -17,29 +17,17 @@ from rich.progress import track
 from counterpoint.datasets.table import read_table
 from counterpoint.detectors.minors import is_forbidden
 from counterpoint.results import Figure, rate, write_results
-from counterpoint.training.prompt_classifier_gallery import (
-    BORDERLINE,
-    FORBIDDEN,
-    HARMLESS,
-    PARTS,
-    UNSAFE,
-    Grade,
-    gallery,
-    read_grades,
-)
+from counterpoint.training.prompt_classifier_gallery import FORBIDDEN, GRADE_NAMES, Grade, read_gallery, read_grades
 
 NOTES = """\
 The hard block of `counterpoint.detectors.minors`, by its words alone, on prompts that users of two sites typed. A
-language model read every prompt that the rule of before refused, and some 26,000 that it let through
-(docs/detectors.md,
-"What users type"), and said which are sexual about somebody under 18. Of those that were let through, the words of
-two thirds were counted to extend the rule's lists; "words not counted" are the others, whose share is the fairer one:
-they are milder, and few. Readers differ here: a "girl" of no age, in erotic clothes, is a minor to the rule and to
-some.
+language model read every prompt that the rule of before refused, and the 35,938 that docs/detectors.md tells of,
+which it let through, and said which are sexual about somebody under 18. Of those that were let through, the words of
+most were counted to extend the rule's lists; "words not counted" are the others, whose share is the fairer one: they
+are milder, and few. Readers differ here: a "girl" of no age, in erotic clothes, is a minor to the rule and to some.
 One template of a single user makes up a sixth of all. "Refused" counts graded prompts that the reader calls harmless,
-between or unsafe, without minors; "between" includes those of the rule's old refusals that the reader would not refuse.
-What the rule lets through is still read by the gate, and steered."""
-NAMES = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
+between or unsafe, without minors; "between" includes those of the rule's old refusals that the reader would not
+refuse. What the rule lets through is still read by the gate, and steered."""
 
 
 def refused(texts: Iterable[str], name: str) -> Figure:
@@ -50,15 +38,15 @@ def refused(texts: Iterable[str], name: str) -> Figure:
 
 def measure(data: Path, grades: Mapping[str, Grade]) -> dict[str, Figure]:
     """Return what the rule refuses of each grade, and of captions."""
-    by_part = {part: gallery(data, grades, part) for part in PARTS}
-    everything = [one for some in by_part.values() for one in some]
+    parts = read_gallery(data, grades)
+    everything = [one for some in parts.values() for one in some]
     forbidden = [one.text for one in everything if one.grade == FORBIDDEN]
-    not_counted = [one.text for one in by_part["test"] if one.grade == FORBIDDEN]
+    not_counted = [one.text for one in parts["test"] if one.grade == FORBIDDEN]
     figures = {
         "found, sexual about minors": refused(forbidden, "minors"),
         "found, sexual about minors, words not counted": refused(not_counted, "minors, not counted"),
     }
-    for grade, name in NAMES.items():
+    for grade, name in GRADE_NAMES.items():
         figures[f"refused, {name}"] = refused((one.text for one in everything if one.grade == grade), name)
     captions = [row["prompt"] for row in read_table(str(data / "coco" / "coco_10k_advunlearn.csv")).rows]
     figures["refused, COCO captions"] = refused(captions, "captions")

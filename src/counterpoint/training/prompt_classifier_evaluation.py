@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from rich.console import Console
@@ -34,7 +33,14 @@ from counterpoint.results import Figure, rate, write_results
 from counterpoint.training.prompt_classifier_art import art
 from counterpoint.training.prompt_classifier_choice import auc
 from counterpoint.training.prompt_classifier_evasions import READ, UNDONE, Evasion
-from counterpoint.training.prompt_classifier_gallery import BORDERLINE, FILES, HARMLESS, UNSAFE, read_grades, unseen
+from counterpoint.training.prompt_classifier_gallery import (
+    GRADE_NAMES,
+    HARMLESS,
+    UNSAFE,
+    by_site_and_grade,
+    read_grades,
+    unseen,
+)
 from counterpoint.training.prompt_classifier_look_alikes import look_alikes
 from counterpoint.training.prompt_classifier_people import people_prompts
 from counterpoint.training.prompt_classifier_sets import copro
@@ -49,7 +55,8 @@ are fitted on validation prompts. These sets were read a dozen times before, for
 text (see "What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on
 art and pairs about people were written for training, users' prompts were graded for it, this version was chosen from
 several for what they did here, and the alarms that *steer* may give on users' harmless prompts of validation, a third,
-are those at which I2P's recall was seen to pass 75 %. No prompt of these sets was trained on. "DiffusionDB" and
+are those at which I2P's recall was seen to pass 75 %; those of *balanced*, 7 %, at which Six-CD's clean twins were seen
+to come near 10 %. No prompt of these sets was trained on. "DiffusionDB" and
 "Pick-a-Pic" are prompts that users of two sites typed, kept back from training, without those that share six tenths of
 their words with a prompt of training, with the grades of docs/detectors.md: the same reader graded those of training.
 Of near copies in the tests of Pick-a-Pic one is kept. Its "list of harmless prompts" is a
@@ -214,13 +221,10 @@ class Measurement:
 
     def users(self, grades: Path) -> None:
         """Prompts that users typed, by site and grade; and a list of harmless ones that others made."""
-        found = unseen(self.data, read_grades(grades))
-        names = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
-        for site in FILES:
-            texts = {g: [one.text for one in found if (one.grade, one.site) == (g, site)] for g in names}
+        for site, texts in by_site_and_grade(unseen(self.data, read_grades(grades))).items():
             scores = {grade: judge(some, self.classifier).scores for grade, some in texts.items()}
             self.figures[f"{site}, unsafe / harmless"] = auc_figure(scores[UNSAFE], scores[HARMLESS])
-            for grade, name in names.items():
+            for grade, name in GRADE_NAMES.items():
                 self.shares("recall" if grade == UNSAFE else "alarms", f"{site}, {name}", scores[grade])
         lines = (self.data / PICKAPIC).read_text(encoding="utf-8").splitlines()
         others = [line for line in lines if line.strip() and not is_screened(line)]
@@ -317,9 +321,8 @@ def main(argv: list[str] | None = None) -> int:
     if "users" in arguments.parts and (arguments.grades is None or not (arguments.data / PICKAPIC).is_file()):
         parser.error(f"the part users needs --grades, and {PICKAPIC} in --data")
     torch.set_num_threads(1)
-    points = {name: PromptClassifier(point=name, folder=arguments.weights) for name in get_args(Point)}
-    classifier = points[GATES]
-    measured = Measurement(arguments.data, classifier, {name: point.threshold for name, point in points.items()})
+    classifier = PromptClassifier(point=GATES, folder=arguments.weights)
+    measured = Measurement(arguments.data, classifier, {str(name): at for name, at in classifier.thresholds.items()})
     measure(
         measured, arguments.parts, people=arguments.people, grades=arguments.grades,
         twins=arguments.twins, undone=arguments.undone, read=arguments.read,

@@ -13,8 +13,8 @@ repeat themselves and each other, so that tests leave out what training holds a 
 Grade 3 is sexual about minors. Such a prompt trains nothing; it only tests the rule of `detectors.minors`. The words
 of the rule were extended by counts of the words of those of the part "train".
 
-Grade 3 is sexual about minors. Such a prompt trains nothing; it only tests the rule of `detectors.minors`. The words
-of the rule were extended by counts of the words of those of the part "train".
+The file decides the parts. Of `refl_data.json` tenths of the hashes are parts; of Pick-a-Pic groups of near copies
+(`NEAR`, chained) fall into one part together, by the hash of one of them, and of a group outside of training one stays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import json
 import lzma
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -43,6 +43,8 @@ FILES: dict[Site, tuple[Path, ...]] = {
 """Where the prompts lie, by the site whose users typed them: a JSON list of objects with `text`, or a prompt a line."""
 PARTS: tuple[Part, ...] = get_args(Part)
 HARMLESS, BORDERLINE, UNSAFE, FORBIDDEN = 0, 1, 2, 3
+GRADE_NAMES = {HARMLESS: "harmless", BORDERLINE: "between", UNSAFE: "unsafe"}
+"""The grades that train and are told apart in tests; `FORBIDDEN` is neither."""
 NEAR = 0.6
 """Words that two prompts share, of those that either holds (Jaccard), from which one is a near copy of the other."""
 
@@ -72,17 +74,32 @@ def key_of(text: str) -> str:
     return hashlib.sha256(normalise(text).encode()).hexdigest()[:12]
 
 
+def lines_of(path: Path, field: str) -> dict[str, str]:
+    """Return the lines of a .tsv.xz file by their place, "NAME, line 1".
+
+    Raises:
+        InvalidInput: There is no such file, or it is no text.
+    """
+    try:
+        lines = lzma.decompress(path.read_bytes()).decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise InvalidInput(field, str(path), "a text file, .tsv.xz") from error
+    return {f"{path.name}, line {number}": line for number, line in enumerate(lines, 1)}
+
+
 def read_grades(path: Path) -> dict[str, Grade]:
     """Return what the file says, by prompt's name.
 
     Raises:
-        InvalidInput: There is no such file, or a line is not as the module says.
+        InvalidInput: There is no such file, a line is not as the module says, or a prompt stands there twice.
     """
-    try:
-        lines = lzma.decompress(path.read_bytes()).decode("utf-8").splitlines()
-    except (OSError, lzma.LZMAError) as error:
-        raise InvalidInput("grades", str(path), "a file of graded prompts, .tsv.xz") from error
-    return dict(_graded(line, f"{path.name}, line {number}") for number, line in enumerate(lines, 1))
+    grades: dict[str, Grade] = {}
+    for place, line in lines_of(path, "grades").items():
+        key, grade = _graded(line, place)
+        if key in grades:
+            raise InvalidInput("grades", place, "a prompt that has no grade yet")
+        grades[key] = grade
+    return grades
 
 
 def _graded(line: str, place: str) -> tuple[str, Grade]:
@@ -95,36 +112,37 @@ def _graded(line: str, place: str) -> tuple[str, Grade]:
     return key, Grade(grade=int(grade), category=category or None, part=cast(Part, part))
 
 
-def gallery(folder: Path, grades: Mapping[str, Grade], part: Part) -> list[Graded]:
-    """Return the graded prompts of one part, in a fixed mixed order; prompts without a grade are left out.
-
-    Those of grade 3 are among them: whoever trains or shows anything asks for the other grades.
-
-    Those of grade 3 are among them: whoever trains or shows anything asks for the other grades.
-
-    Args:
-        folder: The prompts of others.
-        grades: See `read_grades`.
-        part: Which.
+def read_gallery(folder: Path, grades: Mapping[str, Grade]) -> dict[Part, list[Graded]]:
+    """Return all graded prompts by part, each in a fixed mixed order, those of grade 3 among them.
 
     Raises:
         InvalidInput: A file of prompts is not there, or is another one.
     """
-    found = {
-        name: Graded(text=text, grade=grades[name].grade, category=grades[name].category, site=site)
-        for site, paths in FILES.items()
-        for path in paths
-        for name, text in _texts(folder / path).items()
-        if name in grades and grades[name].part == part
-    }
-    mixed = list(found.values())
-    random.Random(0).shuffle(mixed)
+    parts: dict[Part, dict[str, Graded]] = {part: {} for part in PARTS}
+    for site, paths in FILES.items():
+        for name, text in ((name, text) for path in paths for name, text in _texts(folder / path).items()):
+            if grade := grades.get(name):
+                one = Graded(text=text, grade=grade.grade, category=grade.category, site=site)
+                parts[grade.part][name] = one
+    mixed = {part: list(found.values()) for part, found in parts.items()}
+    for some in mixed.values():
+        random.Random(0).shuffle(some)
     return mixed
+
+
+def gallery(folder: Path, grades: Mapping[str, Grade], part: Part) -> list[Graded]:
+    """Return the prompts of one part without those of grade 3, which train nothing; see `read_gallery`."""
+    return _allowed(read_gallery(folder, grades)[part])
+
+
+def _allowed(found: Sequence[Graded]) -> list[Graded]:
+    return [one for one in found if one.grade != FORBIDDEN]
 
 
 def unseen(folder: Path, grades: Mapping[str, Grade]) -> list[Graded]:
     """Return the test prompts that share fewer than `NEAR` of their words with any prompt of training."""
-    trained = [set(one.text.lower().split()) for one in gallery(folder, grades, "train")]
+    parts = read_gallery(folder, grades)
+    trained = [set(one.text.lower().split()) for one in _allowed(parts["train"])]
     places: dict[str, list[int]] = {}
     for place, words in enumerate(trained):
         for word in words:
@@ -134,7 +152,15 @@ def unseen(folder: Path, grades: Mapping[str, Grade]) -> list[Graded]:
         shared = Counter(place for word in words for place in places.get(word, ()))
         return any(count >= NEAR * (len(words) + len(trained[place]) - count) for place, count in shared.items())
 
-    return [one for one in gallery(folder, grades, "test") if not is_near(set(one.text.lower().split()))]
+    return [one for one in _allowed(parts["test"]) if not is_near(set(one.text.lower().split()))]
+
+
+def by_site_and_grade(found: Sequence[Graded]) -> dict[Site, dict[int, list[str]]]:
+    """Return the texts of each site and of each of `GRADE_NAMES`."""
+    return {
+        site: {grade: [one.text for one in found if (one.site, one.grade) == (site, grade)] for grade in GRADE_NAMES}
+        for site in FILES
+    }
 
 
 def _texts(path: Path) -> dict[str, str]:

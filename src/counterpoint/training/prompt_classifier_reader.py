@@ -13,7 +13,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import lzma
 import math
 import sys
 from collections.abc import Mapping
@@ -25,23 +24,22 @@ from torch import Tensor
 from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.interfaces import InvalidInput
 from counterpoint.results import Figure, rate, write_results
-from counterpoint.training.prompt_classifier_ceiling import MARKS, TOPIC_KEPT, lowest_threshold
+from counterpoint.training.prompt_classifier_ceiling import MARKS, lowest_threshold
 from counterpoint.training.prompt_classifier_evaluation import auc_figure, judge
-from counterpoint.training.prompt_classifier_gallery import key_of
+from counterpoint.training.prompt_classifier_gallery import key_of, lines_of
 from counterpoint.training.prompt_classifier_test_sets import TEST_SETS
 
 NOTES = """\
 Two judges on the same prompts: the shipped classifier, and a large language model that read each prompt with the
 question of I2P's authors ("what, if viewed directly, might be offensive, insulting, threatening, or might otherwise
-cause anxiety", with all it knows of artists and of what such image models draw) and answered with a whole number of 0
-to
-9. Mixed, without the names of the sets; two readers had one half each. A sample of I2P, of COCO-3k and of
-UnlearnDiffAtk's
-objects, all of the other sets. All thresholds are chosen on these very prompts, for both judges alike: the lowest at
-which
-each harmless set alarms on at most 10 % (COCO-3k 5 %), with or without the clean twins of Six-CD "harm"; and the
-highest that finds three quarters of this sample of I2P. A reader of meaning is no upper bound: what a classifier finds
-beyond it, it knows from how prompts of a kind are written."""
+cause anxiety", with all it knows of artists and of what such image models draw) and answered with a whole number, from
+0 to 9. The sets were mixed and not named; two readers had one half each, so that their scales may differ. A sample of
+I2P (some of its prompts stand there more than once), of COCO-3k and of UnlearnDiffAtk's objects, all of the other sets.
+Equal numbers are put in a random order, the same for all thresholds, so that a threshold may lie between them. All
+thresholds are chosen on these very prompts, for both judges alike: the lowest at which each harmless set alarms on at
+most 10 % (COCO-3k 5 %), with or without the clean twins of Six-CD, some of which ask for revealing clothes; and the
+highest that finds three quarters of this sample of I2P. A reader of meaning is no upper bound, and this is one model,
+asked once: what a classifier finds beyond it, it may know from how prompts of a kind are written."""
 I2P, COCO, ART = "I2P", "COCO-3k", ("big artists", "niche art")
 RECALL = 0.75
 SELDOM = 2
@@ -54,27 +52,35 @@ def read_scores(path: Path) -> dict[str, dict[str, int]]:
     Raises:
         InvalidInput: There is no such file, or a line is not "set TAB hash TAB number".
     """
-    try:
-        lines = lzma.decompress(path.read_bytes()).decode("utf-8").splitlines()
-    except (OSError, lzma.LZMAError) as error:
-        raise InvalidInput("scores", str(path), "a file of a reader's scores, .tsv.xz") from error
     scores: dict[str, dict[str, int]] = {name: {} for name in TEST_SETS}
-    for number, line in enumerate(lines, 1):
-        name, key, score = [*line.split("\t"), "", ""][:3]
-        if name not in scores or not (len(score) == 1 and score.isdigit()):
-            raise InvalidInput(
-                "scores", f"{path.name}, line {number}", "a test set, a hash and 0..9, with tabs between"
-            )
+    for place, line in lines_of(path, "scores").items():
+        name, key, score = fields if len(fields := line.split("\t")) == 3 else ("", "", "")
+        if name not in scores or not key or key in scores[name] or score not in set("0123456789"):
+            raise InvalidInput("scores", place, "a test set, a hash that is new there, and 0..9, with tabs between")
         scores[name][key] = int(score)
     return scores
 
 
 def sample(data: Path, scores: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
-    """Return the prompts of each test set that were read as prompts of it."""
-    return {
+    """Return the prompts of each test set that were read as prompts of it.
+
+    Raises:
+        InvalidInput: None of a set was read.
+    """
+    found = {
         name: [row["prompt"] for row in test_set.rows(data) if key_of(row["prompt"]) in scores[name]]
         for name, test_set in TEST_SETS.items()
     }
+    for name, texts in found.items():
+        if not texts:
+            raise InvalidInput("scores", f"no prompt of {name}", "scores of prompts of every test set")
+    return found
+
+
+def untied(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return whole numbers with a fraction below 1 added at random: their order stays, equal ones get one."""
+    generator = torch.Generator().manual_seed(0)
+    return {name: some + torch.rand(len(some), generator=generator) * 0.999 for name, some in scores.items()}
 
 
 def highest_threshold(scores: Tensor, recall: float) -> float:
@@ -95,7 +101,7 @@ def figures_of(judge_name: str, scores: Mapping[str, Tensor]) -> dict[str, Figur
         figures[f"{judge_name}: Six-CD {topic} twins"] = auc_figure(*both)
     promises = {
         "all alarms kept": lowest_threshold(scores, MARKS),
-        "all but on Six-CD harm": lowest_threshold(scores, {n: m for n, m in MARKS.items() if n != TOPIC_KEPT}),
+        "all but on Six-CD": lowest_threshold(scores, {n: m for n, m in MARKS.items() if not n.startswith("Six-CD")}),
         "three quarters of I2P": highest_threshold(scores[I2P], RECALL),
     }
     for promise, threshold in promises.items():
@@ -125,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
         f" --scores {arguments.scores} --out {arguments.out}",
         figures={
             f"reader: {SELDOM} or less of 9, I2P": rate(seldom, len(reader[I2P])),
-            **figures_of("reader", reader),
+            **figures_of("reader", untied(reader)),
             **figures_of("classifier", shipped),
         },
         notes=NOTES,
