@@ -66,6 +66,22 @@ def test_all_evidence_is_removed() -> None:
     assert WordRemoval()("a man with a knife and a mug of beer", found).prompt == "a man"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "evidence", "safe"),
+    [
+        ("in the snow, a bear with a sharp blade", "blade", "in the snow, a bear"),
+        ("a cook holding a sharp blade in the snow", "blade", "a cook in the snow"),
+        ("a dog next to a red knife, oil", "knife", "a dog, oil"),
+        ("a happy nude woman on a beach", "nude", "a happy woman on a beach"),
+        ("a man with a happy nude woman", "nude", "a man with a happy woman"),
+        ("a chef with a kitchen knife block on a table", "knife", "a chef with a kitchen block on a table"),
+    ],
+)
+def test_a_word_that_describes_the_removed_thing_goes_with_it(prompt: str, evidence: str, safe: str) -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=(evidence,))
+    assert WordRemoval()(prompt, found).prompt == safe
+
+
 @pytest.mark.parametrize("evidence", [(), ("sword",)])
 def test_words_that_cannot_be_removed_are_an_error(evidence: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="give a safe_prompt"):

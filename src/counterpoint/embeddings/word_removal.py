@@ -11,6 +11,10 @@ from counterpoint.normalise.weights import unbracketed
 
 LINKS = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)?(?:(?:a|an|the|some)\s+)?"
 """What ties a thing to what stands before it."""
+DESCRIBED = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)(?:a|an|the)\s+[\w-]+\s+"
+"""What ties a described thing: "with a sharp" of "with a sharp blade"."""
+ENDS = r"(?=\s*(?:$|[,.;])|\s+(?:in|on|at|under|by|near|with|and|beside|next|from|against)\b)"
+"""The thing ends its phrase: what describes it describes nothing else. "A happy nude woman" keeps "a happy woman"."""
 TAIL = r"(?:\s+(?:next to|near|beside|and)\b)?"
 """What ties it to what stands after it, where nothing stands before it."""
 
@@ -34,7 +38,8 @@ class WordRemoval:
         given = text = single_spaces(unbracketed(normalise(prompt)))  # else a weight parts a word from its ties
         for span in sorted(detection.evidence, key=len, reverse=True):
             words = r"[\W_]+".join(map(re.escape, span.split()))
-            pattern = rf"(?:^\s*{LINKS}{words}s?(?!\w){TAIL})|(?<!\w){LINKS}{words}s?(?!\w)"
+            word = rf"{words}s?(?!\w)"
+            pattern = rf"(?:^\s*{LINKS}{word}{TAIL})|(?<!\w)(?:{DESCRIBED}{word}{ENDS}|{LINKS}{word})"
             text = re.sub(pattern, " ", text, flags=re.IGNORECASE)
             if not re.search(pattern, given, flags=re.IGNORECASE):  # gone with a longer span is as good
                 raise ValueError(f"the words {span!r} could not be removed; give a safe_prompt")
