@@ -229,7 +229,7 @@ def slow(tiny: Callable[[], Any]) -> Any:
 def test_a_visitor_stops_their_own_picture_and_no_other(slow: Any, visit: Callable[..., Any]) -> None:
     with running(slow, steps=60) as address:
         first, second = visit(address), visit(address)
-        assert not first.is_visible("#stop")
+        first.wait_for_selector("#stop", state="hidden")  # the page gets there a moment later
         slow.going.set()
         first.fill("#prompt textarea", MILD)
         first.keyboard.press("Enter")  # in the prompt: draws
@@ -244,7 +244,7 @@ def test_a_visitor_stops_their_own_picture_and_no_other(slow: Any, visit: Callab
         assert first.locator("#picture img, #history .cp-tile").count() == 0
         slow.going.clear()
         draw(first, MILD)  # and all goes on
-        assert not first.is_visible("#stop")
+        first.wait_for_selector("#stop", state="hidden")  # the page gets there a moment later
 
 
 def test_a_closed_tab_stops_its_picture(slow: Any, visit: Callable[..., Any]) -> None:
