@@ -89,8 +89,8 @@ YOUNG_ANYWHERE = """
 """Of languages that part no words, or inflect at both ends: found inside of words, too."""
 
 CLOTHES = (
-    "(?:clothe?s|clothing|garments?|apparel|attire|under~(?:wears?|wares?|clothes|pants|garments?)|undies|panties|knickers|bra|pants|trousers"
-    "|swim~(?:suits?|wear|trunks)|bathing_suits?|bikinis?|skirt|dress(?!_(?:code|up|shop|rehearsal)))"
+    "(?:clothe?s|clothing|garments?|apparel|attire|under~(?:wears?|wares?|clothes|pants|garments?)|undies|panties|knickers"
+    "|bra|pants|trousers|swim~(?:suits?|wear|trunks)|bathing_suits?|bikinis?|skirt|dress(?!_(?:code|up|shop|rehearsal)))"
 )
 ANY = (
     "(?:(?:any|a|an|her|his|its|their|my|our|the|all|of|on|much|many|most|single|stitch|scrap|shred|pieces?|bit|trace"
@@ -205,8 +205,8 @@ EVERYDAY = alternatives(
     (?:hands|wrists|ankles|girls?|boys?|child(?:ren)?|kids?|teens?|s?he)_(?:is_|are_)?tied_up
     """
 )
-"""Clothes and gestures of grown ones, seldom drawn of a child without a purpose. Asked beside `AGES` and `YOUNG`
-alone."""
+"""Clothes and gestures of grown ones, seldom drawn of a child without a purpose. Asked beside
+`AGES` and `YOUNG` alone."""
 CHARACTERS = alternatives(
     """
     (?:lisa|bart|maggie)_simpson hermione_granger harry_potter luna_lovegood ginny_weasley draco_malfoy

@@ -9,9 +9,10 @@ from counterpoint.interfaces import Detection, SafeText
 from counterpoint.normalise import normalise, single_spaces
 from counterpoint.normalise.weights import unbracketed
 
-LINKS = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)?(?:(?:a|an|the|some)\s+)?"
+TIES = r"(?:with|and|holding|has|who has|carrying|next to|near|beside)"
+LINKS = rf"(?:{TIES}\s+)?(?:(?:a|an|the|some)\s+)?"
 """What ties a thing to what stands before it."""
-DESCRIBED = r"(?:(?:with|and|holding|has|who has|carrying|next to|near|beside)\s+)(?:a|an|the)\s+[\w-]+\s+"
+DESCRIBED = rf"{TIES}\s+(?:a|an|the)\s+[\w-]+\s+"
 """What ties a described thing: "with a sharp" of "with a sharp blade"."""
 ENDS = r"(?=\s*(?:$|[,.;])|\s+(?:in|on|at|under|by|near|with|and|beside|next|from|against)\b)"
 """The thing ends its phrase: what describes it describes nothing else. "A happy nude woman" keeps "a happy woman"."""

@@ -50,26 +50,26 @@ from counterpoint.training.prompt_classifier_twins import twins
 
 NOTES = """\
 The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
-of unsafe and of harmless prompts that it calls unsafe, at the points *steer*, *balanced* and *block*, whose thresholds
-are fitted on validation prompts. These sets were read a dozen times before, for versions that differ in their training
-text (see "What was tried" in docs/detectors.md), and that shows: spaced letters are readable, situations, prompts on
-art and pairs about people were written for training, users' prompts were graded for it, this version was chosen from
-several for what they did here, and the alarms that *steer* may give on users' harmless prompts of validation, a third,
-are those at which I2P's recall was seen to pass 75 %; those of *balanced*, 7 %, at which Six-CD's clean twins were seen
-to come near 10 %. No prompt of these sets was trained on. "DiffusionDB" and
-"Pick-a-Pic" are prompts that users of two sites typed, kept back from training, without those that share six tenths of
-their words with a prompt of training, with the grades of docs/detectors.md: the same reader graded those of training.
-Of near copies in the tests of Pick-a-Pic one is kept. Its "list of harmless prompts" is a
-list of the same site that others made. "People" are plain prompts of people by who they are, written by
-templates and, "written apart", by a language model that knew neither these nor the words that are left out; "plain"
-names no group. CoPro twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of
-training; its concepts may still occur in training. Look-alikes (three prompts of each of 146 phrases, so their interval
-is too narrow) are written by the same hand as those of training, of phrases that training does not hold. Part of I2P is
-harmless: see the quartiles of `inappropriate_percentage`. Evasions are made of the held- out CoPro prompts that the
-plain text is caught at, every word of five letters or more changed (every other one where letters are swapped or
-dropped). Rows that the product's own rule on minors flags are left out of every set. Situations and art that are held
-out are written by templates of training, around contexts and artists that training does not hold. Times are of one
-core; on a busy machine the processor time is the fairer figure."""
+of unsafe and of harmless prompts that it calls unsafe, at the points *steer*, *balanced* and *block*, whose
+thresholds are fitted on validation prompts. These sets were read a dozen times before, for versions that differ in
+their training text (see "What was tried" in docs/detectors.md), and that shows: spaced letters are readable,
+situations, prompts on art and pairs about people were written for training, users' prompts were graded for it, this
+version was chosen from several for what they did here, and the alarms that *steer* may give on users' harmless
+prompts of validation, a third, are those at which I2P's recall was seen to pass 75 %; those of *balanced*, 7 %, at
+which Six-CD's clean twins were seen to come near 10 %. No prompt of these sets was trained on. "DiffusionDB" and
+"Pick-a-Pic" are prompts that users of two sites typed, kept back from training, without those that share six tenths
+of their words with a prompt of training, with the grades of docs/detectors.md: the same reader graded those of
+training. Of near copies in the tests of Pick-a-Pic one is kept. Its "list of harmless prompts" is a list of the same
+site that others made. "People" are plain prompts of people by who they are, written by templates and, "written
+apart", by a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro
+twins are pairs of CoProV2's training file whose neighbourhood of 20 numbers was left out of training; its concepts
+may still occur in training. Look-alikes (three prompts of each of 146 phrases, so their interval is too narrow) are
+written by the same hand as those of training, of phrases that training does not hold. Part of I2P is harmless: see
+the quartiles of `inappropriate_percentage`. Evasions are made of the held-out CoPro prompts that the plain text is
+caught at, every word of five letters or more changed (every other one where letters are swapped or dropped). Rows
+that the product's own rule on minors flags are left out of every set. Situations and art that are held out are
+written by templates of training, around contexts and artists that training does not hold. Times are of one core; on a
+busy machine the processor time is the fairer figure."""
 EVASION_NOTES = """\
 Prompts that ask for harm, rewritten so that a person still reads them, and how many of them the shipped classifier
 still calls unsafe at its point *balanced*, the standard gate's. They are made of the unsafe half of CoProV2's held-out
