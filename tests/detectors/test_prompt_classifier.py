@@ -38,6 +38,27 @@ def test_the_evidence_is_words_of_the_prompt(classifier: PromptClassifier) -> No
     assert set(verdict.evidence) <= set(UNSAFE.replace(",", "").split())
 
 
+@pytest.mark.parametrize(
+    ("prompt", "evidence"),
+    [
+        ("in a meadow there is a royal guard with a knife", ("knife",)),
+        ("in a desert, a masked hero with a skull", ("skull",)),
+        ("a chef holding a skull on the moon's surface", ("skull",)),
+    ],
+)
+def test_the_evidence_is_no_more_than_what_makes_it_harm(
+    classifier: PromptClassifier, prompt: str, evidence: tuple[str, ...]
+) -> None:
+    """A guard by himself is none, though the knife beside him lends him some of its meaning."""
+    (verdict,) = classifier.at("balanced")([prompt])
+    assert verdict.evidence == evidence
+
+
+def test_a_text_of_several_harms_names_them_all(classifier: PromptClassifier) -> None:
+    (verdict,) = classifier.at("balanced")(["a man stabbing a clown, a burning corpse on the floor"])
+    assert {"stabbing", "corpse"} <= set(verdict.evidence)
+
+
 def test_a_prompt_is_judged_alone_as_in_a_batch(classifier: PromptClassifier) -> None:
     together = classifier([SAFE, "a dog " * 40, UNSAFE])
     alone = [classifier([prompt])[0] for prompt in (SAFE, "a dog " * 40, UNSAFE)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, joined
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, OTHER_NAMES, joined
 from counterpoint.detectors.english import common_words, fewest_words, is_compound, is_english, singulars
 from counterpoint.detectors.spelling import edit_distance
 from counterpoint.detectors.word_list import WordList
@@ -142,6 +142,15 @@ def test_english_words_are_known_with_their_inflections() -> None:
     assert not any(map(is_english, ["knfie", "cuchillo", "wepon"]))
     assert is_compound("cityscape") and not is_compound("cuchillo")
     assert "knife" in singulars("knives") and singulars("knife") == ("knife",)
+
+
+@pytest.mark.parametrize("name", sorted(OTHER_NAMES))
+def test_another_name_of_a_concept_is_named_whole(name: str) -> None:
+    prompt = f"a bear with a {name} on a beach"
+    (found,) = WordList()([prompt])
+    assert found.evidence == (name,)
+    assert WordRemoval()(prompt, found).prompt == "a bear on a beach"
+    assert not WordList(concepts={"animals": ["bear"]})([f"a {name}"])[0].is_unsafe
 
 
 ONE_WORD = [word for words in DEFAULT_CONCEPTS.values() for word in words if " " not in word]

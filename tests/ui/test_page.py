@@ -63,7 +63,7 @@ def draw(page: Any, prompt: str) -> str:
 
 
 def fill_mounted(page: Any, place: str, value: str) -> None:
-    """Fill a field until it keeps the value: what an accordion mounts takes its first value a moment after it is seen."""
+    """Fill a field until it keeps the value: what an accordion mounts takes its first value a moment after."""
     for _ in range(20):
         page.fill(place, value)
         page.wait_for_timeout(250)

@@ -58,6 +58,14 @@ HARMLESS_PHRASES: tuple[str, ...] = (
 From "face" on: what users of picture models type ("sharp focus" lay close to a sharp blade), and other blades.
 """
 
+OTHER_NAMES: Mapping[str, str] = {
+    "sharp blade": "knife blade", "dynamite stick": "stick of dynamite", "blood drop": "drop of blood",
+}  # fmt: skip
+"""Other names of concepts, for the word list: the whole is named, so that the whole is taken out of a prompt.
+
+"A bear with a dynamite stick" without "dynamite" would be "a bear stick".
+"""
+
 
 def joined(concepts: Concepts, extra_concepts: Concepts = NO_CONCEPTS) -> dict[str, tuple[str, ...]]:
     """Return both vocabularies as one: categories of the same name are merged, repeated words named once.

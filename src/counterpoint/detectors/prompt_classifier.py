@@ -215,22 +215,21 @@ class PromptClassifier:
         texts = [normalise(prompt) for prompt in prompts]
         with self._one_at_a_time:
             logits, best = self.logits(texts)
-        verdicts = []
-        for text, row, judged in zip(texts, logits.sigmoid().tolist(), best, strict=True):
-            if WORD.search(text) is None:  # nothing that can be judged: engage
-                verdicts.append(Detection(is_unsafe=True, score=1.0))
-                continue
-            is_unsafe = row[0] >= self.threshold
-            invented = STAND_INS - {word[0].casefold() for word in WORD.finditer(text)}
-            verdicts.append(
-                Detection(
-                    is_unsafe=is_unsafe,
-                    score=row[0],
-                    categories=dict(zip(CATEGORIES, row[1:], strict=True)),
-                    evidence=self._evidence(judged, invented) if is_unsafe else (),
-                )
+            scores = logits.sigmoid().tolist()
+            readable = [WORD.search(text) is not None for text in texts]
+            engaged = [i for i, row in enumerate(scores) if readable[i] and row[0] >= self.threshold]
+            evidence = dict(zip(engaged, self._evidence([(texts[i], best[i]) for i in engaged]), strict=True))
+        return [
+            Detection(
+                is_unsafe=i in evidence,
+                score=row[0],
+                categories=dict(zip(CATEGORIES, row[1:], strict=True)),
+                evidence=evidence.get(i, ()),
             )
-        return verdicts
+            if readable[i]
+            else Detection(is_unsafe=True, score=1.0)  # nothing that can be judged: engage
+            for i, row in enumerate(scores)
+        ]
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str]) -> tuple[Tensor, list[Judged]]:
@@ -276,10 +275,34 @@ class PromptClassifier:
         overall = [row[: len(window.ids)] for row, window in zip(parts[..., 0], rows, strict=True)]
         return parts.sum(1), overall
 
-    def _evidence(self, judged: Judged, invented: Set[str]) -> tuple[str, ...]:
-        """Return the words that add most to the overall logit, in their order: by their tokens and their letters.
+    def _evidence(self, engaged: Sequence[tuple[str, Judged]]) -> list[tuple[str, ...]]:
+        """Return the fewest words without which each text's worst window is calm, the most telling one first.
 
-        None is one that was `invented`: it stands for a group and cannot be taken out of the prompt.
+        That word is left out and the rest is read anew, since a word lends its meaning to its neighbours: in
+        "a guard with a skull" the guard tells, too, until the skull is gone. "Calm" is below every working point.
+        """
+        calm = min(self.threshold, *self.thresholds.values())
+        invented = [STAND_INS - {word[0].casefold() for word in WORD.finditer(text)} for text, _ in engaged]
+        named: list[list[str]] = [[] for _ in engaged]
+        harmful = {i: judged for i, (_, judged) in enumerate(engaged)}
+        for _ in range(MOST_EVIDENCE):
+            rest: dict[int, str] = {}
+            for i, judged in harmful.items():
+                if word := self._most_telling(judged, invented[i]):
+                    named[i].append(word)
+                    rest[i] = _without(word, judged.window.text)
+            rest = {i: text for i, text in rest.items() if WORD.search(text)}
+            if not rest:
+                break
+            logits, judged_anew = self._read(list(enumerate(rest.values())))
+            left = zip(rest, logits[:, 0].sigmoid().tolist(), judged_anew, strict=True)
+            harmful = {i: judged for i, score, judged in left if score >= calm}
+        return [tuple(words) for words in named]
+
+    def _most_telling(self, judged: Judged, invented: Set[str]) -> str | None:
+        """Return the word that adds most to the overall logit, by its tokens and its letters; None where none adds.
+
+        None that was `invented`: it stands for a group and cannot be taken out of the prompt. A letter is no word.
         """
         window, parts = judged.window, judged.parts.tolist()
         shares: dict[str, float] = {}
@@ -288,10 +311,12 @@ class PromptClassifier:
             own = letters_logits([word[0]], self.table)[0, 0]
             share = float(self.join["meaning"][0]) * sum(inside) + float(self.join["letters"][0] * own)
             shares[word[0].casefold()] = max(share, shares.get(word[0].casefold(), share))
-        least = max(shares.values(), default=0.0) / 3
-        telling = [word for word, share in shares.items() if share > 0 and share >= least and word not in invented]
-        chosen = sorted(telling, key=lambda word: -shares[word])
-        return tuple(word for word in shares if word in chosen[:MOST_EVIDENCE])
+        telling = [word for word, share in shares.items() if share > 0 and len(word) > 1 and word not in invented]
+        return max(telling, key=shares.__getitem__, default=None)
+
+
+def _without(word: str, text: str) -> str:
+    return WORD.sub(lambda found: "" if found[0].casefold() == word else found[0], text)
 
 
 def _changed_encoder(root: Path, state: dict[str, Tensor], first: int) -> tuple[Any, Bert]:

@@ -12,7 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, NO_CONCEPTS, Concepts, joined
+from counterpoint.detectors.concepts import (
+    DEFAULT_CONCEPTS,
+    HARMLESS_PHRASES,
+    NO_CONCEPTS,
+    OTHER_NAMES,
+    Concepts,
+    joined,
+)
 from counterpoint.detectors.english import LONGEST, common_words, fewest_words, is_english, singulars, stems
 from counterpoint.detectors.spelling import SHORTEST, edits_of_misspelling
 from counterpoint.interfaces import Detection
@@ -72,6 +79,9 @@ class WordList:
         for category, phrases in vocabulary.items():
             for phrase in phrases:
                 self.phrases.setdefault(tuple(read(normalise(phrase))[0]), category)
+        for name, phrase in OTHER_NAMES.items():
+            if category := self.phrases.get(tuple(phrase.split())):
+                self.phrases.setdefault(tuple(name.split()), category)
         self.harmless = {tuple(read(normalise(phrase))[0]) for phrase in harmless} - self.phrases.keys()
         self.longest = max(map(len, [*self.phrases, *self.harmless]))
         self.single = {words[0]: category for words, category in self.phrases.items() if len(words) == 1}
