@@ -80,8 +80,8 @@ class WordList:
             for phrase in phrases:
                 self.phrases.setdefault(tuple(read(normalise(phrase))[0]), category)
         for name, phrase in OTHER_NAMES.items():
-            if category := self.phrases.get(tuple(phrase.split())):
-                self.phrases.setdefault(tuple(name.split()), category)
+            if named := self.phrases.get(tuple(phrase.split())):
+                self.phrases.setdefault(tuple(name.split()), named)
         self.harmless = {tuple(read(normalise(phrase))[0]) for phrase in harmless} - self.phrases.keys()
         self.longest = max(map(len, [*self.phrases, *self.harmless]))
         self.single = {words[0]: category for words, category in self.phrases.items() if len(words) == 1}
