@@ -12,10 +12,7 @@ so that it is what the plain call draws; else a small call takes them along, whi
 is not linear (`guidance_rescale`, the renormalisation of Qwen-Image) and schedulers that clip take the mixed
 prediction as they would any other; there the two forms differ. A ControlNet is mixed with: see `companion`.
 
-Two options go beyond the method. Reuse runs the safe rows at every k-th mixed step j only, and takes
-
-    eps(z_i, s) ~ eps(z_i, c) + eps(z_j, s) - eps(z_j, c)        at the steps i between
-
+Two options go beyond the method: reuse runs the safe rows at every k-th mixed step only, see `mixed_rows`;
 `local_weight` gives each place its own weight.
 
 A step in which an engaged picture was not mixed, or a prediction that is not finite, raises: the call
@@ -24,14 +21,11 @@ returns no picture. PyTorch's own hooks are attached for one call and removed at
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import torch
-from torch import Tensor
 from torch.nn import Module
 
 from counterpoint.engines.caches import check_caches
@@ -48,16 +42,17 @@ from counterpoint.engines.denoiser import (
     uncompiled,
 )
 from counterpoint.engines.drawn import Drawn, fresh
-from counterpoint.engines.local_weight import LocalWeight, combined_map
+from counterpoint.engines.local_weight import LocalWeight
+from counterpoint.engines.mixed_rows import Call, MixedRows
 from counterpoint.engines.patched import check_forwards
 from counterpoint.engines.planning import Plan, beside, in_place, overheard
-from counterpoint.engines.prediction import first_rows, fitted, is_finite, rows_of, with_rows
+from counterpoint.engines.prediction import is_finite
 from counterpoint.engines.recording import Recording, out_of_graph, record_conditioning
 from counterpoint.engines.reuse import default_reuse
 from counterpoint.engines.scheduler_step import StepWatch
 from counterpoint.engines.undo import as_found
 from counterpoint.interfaces import InvalidInput, SafetyFailure
-from counterpoint.mixing import MixingSchedule, mix
+from counterpoint.mixing import MixingSchedule
 
 
 class MixedPredictions:
@@ -88,8 +83,7 @@ class MixedPredictions:
     ) -> None:
         self.pipe, self.safe, self.schedule = pipe, safe, schedule
         self.num_images, self.engaged = num_images, frozenset(engaged)
-        self._reuse, self.local = reuse, local
-        self.strengths = None if strengths is None or all(s == 1.0 for s in strengths) else list(strengths)
+        self._reuse, self._rows = reuse, MixedRows(local, strengths)
         self.weights: list[float] = []
         """Weight applied at each step so far; as long as the scheduler has taken steps."""
         self.plain_rows = 0
@@ -100,13 +94,9 @@ class MixedPredictions:
         self._conditioning: dict[Module, Conditioning] = {}
         self._splits: dict[Module, bool] = {}  # see `splits_its_batch`
         self._mixed: set[int] = set()  # pictures mixed in the present step
-        self._compared: set[int] = set()  # pictures whose two predictions stood side by side
-        self._heard: set[int] = set()  # those in which they differed at some step
-        self._todo: tuple[tuple[Module, int], Plan] | None = None
-        """What the hook after a denoiser's call mixes, and the number of that call among those of the step."""
+        self._todo: tuple[Call, Plan] | None = None
+        """What the hook after a denoiser's call mixes."""
         self._calls_to_mix = 0  # of the present step, so far
-        self._differences: dict[tuple[Module, int], tuple[list[Match], list[Tensor]]] = {}
-        """For a call of a step to mix, by its number: which rows, and what the safe ones said more."""
         self._asked: list[tuple[Any, ...]] = []
         """What tells the calls of the present step apart that hold one row a picture, see `_check_apart`."""
         self._thread, self._runs_safe_rows, self._stands_aside = threading.get_ident(), False, False
@@ -122,7 +112,7 @@ class MixedPredictions:
         """At every how many mixed steps the safe rows run."""
         if self._reuse is not None:
             return self._reuse
-        return 1 if self.local is not None else default_reuse(self.pipe, self.num_steps)
+        return 1 if self._rows.local is not None else default_reuse(self.pipe, self.num_steps)
 
     @property
     def weight(self) -> float:
@@ -132,7 +122,7 @@ class MixedPredictions:
     @property
     def is_whole(self) -> bool:
         """Whether the safe row counts alone at the present step, so that the prompt's need not run."""
-        return self.weight == 1.0 and self.local is None and self.strengths is None
+        return self.weight == 1.0 and self._rows.is_even
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -215,7 +205,7 @@ class MixedPredictions:
             self._todo = call, plan
             self._count(plan)
 
-    def _next_call(self, network: Module) -> tuple[Module, int]:
+    def _next_call(self, network: Module) -> Call:
         self._calls_to_mix += 1
         return network, self._calls_to_mix - 1
 
@@ -235,61 +225,30 @@ class MixedPredictions:
             raise InvalidInput("negative_prompt", "what the prompt says", allowed)
         self._asked.append(asked)
 
-    def _known(self, call: tuple[Module, int], found: list[Match]) -> Plan | None:
+    def _known(self, call: Call, found: list[Match]) -> Plan | None:
         """Return the plan in which what an earlier step found out serves; None where the safe rows have to run."""
-        known = self._differences.get(call)
         is_due = self.is_whole or sum(weight > 0.0 for weight in self.weights) % self.reuse == 0
-        return None if is_due or known is None or known[0] != found else Plan(found=found)
+        return None if is_due else self._rows.known(call, found)
 
     def _after_denoiser(self, module: Module, args: tuple[Any, ...], output: Any) -> Any:
         if self._is_foreign:
             return None
         if self._todo is not None:
             (call, plan), self._todo = self._todo, None
-            output = self._mix(module, output, call, plan)
+            safe_output = output if plan.safe_arguments is None else self._safe_output(module, plan, f"safe {call[1]}")
+            keeps = self.reuse > 1
+            output = self._rows.mix(output, safe_output, call, plan, weight=self.weight, keeps=keeps)
         if not is_finite(output):
             raise SafetyFailure(
                 f"the denoiser's prediction at step {len(self.weights)} holds NaN or infinity; nothing is drawn"
             )
         return output
 
-    def _mix(self, module: Module, output: Any, call: tuple[Module, int], plan: Plan) -> Any:
-        """Mix the safe rows into a denoiser's output, or what is known of them from an earlier step."""
-        rows = [match.row for match in plan.found]
-        original = rows_of(output, rows)
-        if plan.places:
-            own = plan.safe_arguments is None
-            safe = rows_of(output if own else self._safe_output(module, plan, f"safe {call[1]}"), plan.places)
-            safe = [fitted(b, a) for a, b in zip(original, safe, strict=True)]
-            if self.reuse > 1:
-                self._differences[call] = plan.found, [b - a for a, b in zip(original, safe, strict=True)]
-        else:
-            safe = [a + fitted(kept, a) for a, kept in zip(original, self._differences[call][1], strict=True)]
-        images = [match.image for match in plan.found]
-        of_parts = [images] * len(original) if len(original[0]) == len(images) else [[i] for i in images]
-        parts = [
-            self._mixed_part(a, b, images_of_part)
-            for a, b, images_of_part in zip(original, safe, itertools.cycle(of_parts), strict=False)
-        ]
-        return with_rows(first_rows(output, plan.own_rows) if plan.own_rows else output, rows, parts)
-
     def _safe_output(self, module: Module, plan: Plan, context: str) -> Any:
         """Run the safe rows' own call; a cache keeps what it makes of it under the name `context`."""
         assert plan.safe_arguments is not None
         arguments = self._companion.with_safe_answers(plan.safe_arguments, plan.places, plan.found, self._run_apart)
         return self._run_apart(module, arguments, context)
-
-    def _mixed_part(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> Tensor:
-        self._compare(original, safe, images)
-        strengths = None if self.strengths is None else [self.strengths[image] for image in images]
-        return mix(original, safe, self.weight, combined_map(original, safe, self.local, strengths))
-
-    def _compare(self, original: Tensor, safe: Tensor, images: Sequence[int]) -> None:
-        """Note whether the denoiser has heard the safe prompts: a cache may serve their rows the prompt's answer."""
-        self._compared.update(images)
-        for image, a, b in zip(images, original, safe, strict=True):
-            if image not in self._heard and not torch.equal(a, b):
-                self._heard.add(image)
 
     def _run_apart(self, module: Any, arguments: dict[str, Any], context: str = "safe") -> Any:
         self._runs_safe_rows = True
@@ -322,7 +281,7 @@ class MixedPredictions:
             raise SafetyFailure(
                 f"the streams were mixed in {len(self.weights)} of {self.num_steps} steps; nothing is returned"
             )
-        if deaf := self._compared - self._heard:
+        if deaf := self._rows.deaf:
             raise SafetyFailure(
                 f"the denoiser answered the safe prompt of picture {min(deaf)} as its prompt; nothing is returned"
             )
