@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from counterpoint.detectors.concepts import DEFAULT_CONCEPTS
+from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, OTHER_NAMES
 from counterpoint.embeddings.auto import Auto
 from counterpoint.embeddings.external_encoder import ExternalEncoder
 from counterpoint.embeddings.leace import Leace
@@ -80,6 +81,74 @@ def test_all_evidence_is_removed() -> None:
 def test_a_word_that_describes_the_removed_thing_goes_with_it(prompt: str, evidence: str, safe: str) -> None:
     found = Detection(is_unsafe=True, score=1.0, evidence=(evidence,))
     assert WordRemoval()(prompt, found).prompt == safe
+
+
+@pytest.mark.parametrize(
+    ("prompt", "evidence", "safe"),
+    [
+        ("a smiling chef holding a very sharp knife in a kitchen", ["knife"], "a smiling chef in a kitchen"),
+        ("a man cleaning a fish with his knife on a pier", ["knife"], "a man cleaning a fish on a pier"),
+        ("a cowboy with two pistols in front of a saloon", ["pistols"], "a cowboy in front of a saloon"),
+        ("a man with a burning long sword, 4k", ["sword"], "a man, 4k"),
+        ("a detective smoking a cigarette in the rain", ["cigarette", "smoking"], "a detective in the rain"),
+        ("a woman in a leather corset sitting on a bed", ["corset"], "a woman sitting on a bed"),
+        ("a frog carrying a pair of swords underwater", ["pair of swords"], "a frog underwater"),
+        ("a kitchen without knives", ["knives"], "a kitchen"),
+        ("by a castle there is a bloody sword", ["bloody", "sword"], "by a castle"),
+        ("a glass of wine on a table", ["wine"], "a glass on a table"),
+        ("a picture of a woman holding a knife", ["knife"], "a picture of a woman"),
+    ],
+)
+def test_a_thing_goes_with_what_ties_it_in(prompt: str, evidence: list[str], safe: str) -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=tuple(evidence))
+    assert WordRemoval()(prompt, found).prompt == safe
+
+
+@pytest.mark.parametrize(
+    ("prompt", "evidence", "safe"),
+    [
+        ("a painter beside a nude model in a studio", "nude", "a painter beside a model in a studio"),
+        ("a woman naked on a bed", "naked", "a woman on a bed"),
+        ("a man with a woman naked in bed", "naked", "a man with a woman in bed"),
+        ("a butcher with an apron and a bloody elbow", "bloody", "a butcher with an apron and an elbow"),
+        ("a biker with a skull tattoo on his arm", "skull", "a biker with a tattoo on his arm"),
+        ("the skull-shaped island at sunrise", "skull", "the island at sunrise"),
+        ("a zombie's hand, moonlight", "zombie", "a hand, moonlight"),
+        ("a wolf killing a deer in the snow", "killing", "a wolf and a deer in the snow"),
+        ("killing a deer in the snow", "killing", "a deer in the snow"),
+    ],
+)
+def test_what_a_word_describes_stays(prompt: str, evidence: str, safe: str) -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=(evidence,))
+    assert WordRemoval()(prompt, found).prompt == safe
+
+
+@pytest.mark.parametrize(
+    ("prompt", "evidence", "safe"),
+    [
+        ("a knife on a wooden table", ["knife"], "a scene on a wooden table"),
+        ("a sword stuck in a stone", ["sword"], "a scene stuck in a stone"),
+        ("on a beach, a knife", ["knife"], "on a beach"),
+        ("elf, bow and arrow, forest", ["bow and arrow"], "elf, forest"),
+        ("blood, knife, gore", ["gore", "blood", "knife"], "a scene"),
+        ("no blood, a meadow", ["blood"], "a meadow"),
+    ],
+)
+def test_a_sentence_without_its_subject_is_a_scene_and_no_gap_is_left(
+    prompt: str, evidence: list[str], safe: str
+) -> None:
+    found = Detection(is_unsafe=True, score=1.0, evidence=tuple(evidence))
+    assert WordRemoval()(prompt, found).prompt == safe
+
+
+def test_none_of_the_words_stays_whatever_stands_around_them() -> None:
+    rng = random.Random(0)
+    words = "a the with and of in holding red man his , . running nude boxed - ' two not there is".split()
+    for _ in range(3000):
+        around = [rng.choices(words, k=rng.randint(0, 6)) for _ in range(2)]
+        given = " ".join([*around[0], "knife", *around[1]])
+        safe = WordRemoval()(given, UNSAFE).prompt
+        assert safe and "knife" not in safe
 
 
 @pytest.mark.parametrize("evidence", [(), ("sword",)])
@@ -157,7 +226,7 @@ def test_words_that_cannot_be_replaced_are_an_error(evidence: tuple[str, ...]) -
 
 
 def test_every_default_concept_has_a_harmless_word_that_is_no_concept() -> None:
-    concepts = {word for words in DEFAULT_CONCEPTS.values() for word in words}
+    concepts = {word for words in (*DEFAULT_CONCEPTS.values(), OTHER_NAMES) for word in words}
     assert concepts <= REPLACEMENTS.keys()
     assert not concepts & set(REPLACEMENTS.values())
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from counterpoint.detectors.concepts import DEFAULT_CONCEPTS, HARMLESS_PHRASES, NO_CONCEPTS, Concepts, joined
+from counterpoint.detectors.english import FUNCTION_WORDS
 from counterpoint.interfaces import Detection, InvalidInput
 from counterpoint.normalise import normalise
 from counterpoint.normalise.words import Reading, pauses, read
@@ -32,11 +33,6 @@ MARGIN = 0.1
 """Where a fitted threshold lies between the benign and the unsafe scores: 0 = at the benign ones."""
 TIE = 1e-4
 """Cosines that differ by no more are one score: the same words read in another batch differ by rounding."""
-FUNCTION_WORDS = frozenset(
-    """a an the some this that his her its of with and or in on at by to from for into under over near next beside
-    behind is are was were be has have holding carrying there""".split()
-)
-"""Words that no window starts or ends with: they would only blur its meaning."""
 
 
 class Pooling(Protocol):
@@ -76,7 +72,7 @@ def windows(prompt: str) -> list[Window]:
     plain = [
         Reading(start, start + size, " ".join(words[start : start + size]))
         for size in range(1, LONGEST_WINDOW + 1)
-        for start in range(len(words) - size + 1)
+        for start in range(len(words) - size + 1)  # function words at its ends would only blur its meaning
         if FUNCTION_WORDS.isdisjoint((words[start], words[start + size - 1]))
     ]
     return [

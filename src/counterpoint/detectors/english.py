@@ -30,6 +30,12 @@ LONGEST = 24
 SHORT_WORDS = frozenset("a i an as at be by do go he in is it me my no of on or so to up us we".split())
 """Those of one or two letters that may be tied to others; the list holds any two letters, nearly."""
 
+FUNCTION_WORDS = frozenset(
+    """a an the some this that his her its of with and or in on at by to from for into under over near next beside
+    behind is are was were be has have holding carrying there""".split()
+)
+"""What joins words and tells nothing by itself."""
+
 
 @cache
 def common_words() -> frozenset[str]:

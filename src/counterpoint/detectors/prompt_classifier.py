@@ -28,13 +28,15 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from counterpoint.detectors.bert import Bert
-from counterpoint.detectors.groups import STAND_INS, without_groups
+from counterpoint.detectors.english import FUNCTION_WORDS
+from counterpoint.detectors.groups import without_groups
 from counterpoint.detectors.letters import WORD, letters_logits
 from counterpoint.detectors.other_reading import other_reading
 from counterpoint.embedded import embedded_model_path
 from counterpoint.interfaces import Detection, InvalidInput, Point
 from counterpoint.normalise import normalise
 from counterpoint.normalise.weights import unbracketed
+from counterpoint.normalise.words import read
 
 CATEGORIES = ("hate", "harassment", "violence", "self-harm", "sexual", "shocking", "illegal activity")
 """The seven of I2P (Schramowski et al., arXiv:2211.05105)."""
@@ -47,6 +49,8 @@ STRIDE = 24
 """Tokens from the start of one window to that of the next."""
 BATCH_SIZE = 256
 MOST_EVIDENCE = 4
+CALM = 0.5
+"""Share of the threshold below which the words that are left tell of no harm."""
 SURE = 0.98
 """Probability from which a text is harm as it was typed, whatever a reading without groups says."""
 
@@ -276,20 +280,20 @@ class PromptClassifier:
         return parts.sum(1), overall
 
     def _evidence(self, engaged: Sequence[tuple[str, Judged]]) -> list[tuple[str, ...]]:
-        """Return the fewest words without which each text's worst window is calm, the most telling one first.
+        """Return few words without which each text's worst window is calm, as typed, the most telling one first.
 
         That word is left out and the rest is read anew, since a word lends its meaning to its neighbours: in
-        "a guard with a skull" the guard tells, too, until the skull is gone. "Calm" is below every working point.
+        "a guard with a skull" the guard tells, too, until the skull is gone. `MOST_EVIDENCE` words at most.
         """
-        calm = min(self.threshold, *self.thresholds.values())
-        invented = [STAND_INS - {word[0].casefold() for word in WORD.finditer(text)} for text, _ in engaged]
+        calm = CALM * self.threshold
+        typed = [_as_typed(text) for text, _ in engaged]
         named: list[list[str]] = [[] for _ in engaged]
         harmful = {i: judged for i, (_, judged) in enumerate(engaged)}
         for _ in range(MOST_EVIDENCE):
             rest: dict[int, str] = {}
             for i, judged in harmful.items():
-                if word := self._most_telling(judged, invented[i]):
-                    named[i].append(word)
+                if word := self._most_telling(judged, typed[i].keys()):
+                    named[i].append(typed[i][word])
                     rest[i] = _without(word, judged.window.text)
             rest = {i: text for i, text in rest.items() if WORD.search(text)}
             if not rest:
@@ -299,11 +303,8 @@ class PromptClassifier:
             harmful = {i: judged for i, score, judged in left if score >= calm}
         return [tuple(words) for words in named]
 
-    def _most_telling(self, judged: Judged, invented: Set[str]) -> str | None:
-        """Return the word that adds most to the overall logit, by its tokens and its letters; None where none adds.
-
-        None that was `invented`: it stands for a group and cannot be taken out of the prompt. A letter is no word.
-        """
+    def _most_telling(self, judged: Judged, nameable: Set[str]) -> str | None:
+        """Return the nameable word that adds most to the overall logit, by its tokens and its letters, if one adds."""
         window, parts = judged.window, judged.parts.tolist()
         shares: dict[str, float] = {}
         for word in WORD.finditer(window.text):
@@ -311,8 +312,20 @@ class PromptClassifier:
             own = letters_logits([word[0]], self.table)[0, 0]
             share = float(self.join["meaning"][0]) * sum(inside) + float(self.join["letters"][0] * own)
             shares[word[0].casefold()] = max(share, shares.get(word[0].casefold(), share))
-        telling = [word for word, share in shares.items() if share > 0 and len(word) > 1 and word not in invented]
+        telling = [word for word, share in shares.items() if share > 0 and word in nameable]
         return max(telling, key=shares.__getitem__, default=None)
+
+
+def _as_typed(text: str) -> dict[str, str]:
+    """Return the words that can be taken out of a text, as they are typed there: "knife" may be "kn1fe".
+
+    Not a word that only stands in for a group, nor half a word at the edge of a window, nor a letter: evidence that is
+    not in the prompt could not be removed. What joins words tells nothing by itself.
+    """
+    words, readings = read(text)
+    typed = {reading.text: " ".join(words[reading.start : reading.end]) for reading in readings}
+    typed |= {word: word for word in words}
+    return {word: own for word, own in typed.items() if len(word) > 1 and word not in FUNCTION_WORDS}
 
 
 def _without(word: str, text: str) -> str:

@@ -14,7 +14,8 @@ from counterpoint.normalise import normalise, single_spaces
 from counterpoint.normalise.weights import unbracketed
 
 REPLACEMENTS: Mapping[str, str] = {
-    "knife": "paintbrush", "kitchen knife": "paintbrush", "knife blade": "paintbrush", "dagger": "pen",
+    "knife": "paintbrush", "kitchen knife": "paintbrush", "knife blade": "paintbrush", "sharp blade": "paintbrush",
+    "dagger": "pen",
     "sword": "umbrella", "pair of swords": "guitar", "axe": "broom", "hatchet": "broom", "bomb": "basketball",
     "dynamite": "candle", "stick of dynamite": "candle", "dynamite stick": "candle", "explosive": "basketball",
     "bow and arrow": "umbrella", "hunting bow": "umbrella", "blood": "water", "drop of blood": "water drop",
@@ -59,7 +60,8 @@ class WordReplacement:
         return SafeText(prompt=text)
 
     def _replace(self, text: str, span: str) -> str:
-        harmless = self.replacements.get(span.lower(), self.fallback)
+        singular = (span.lower(), re.sub("s$", "", span.lower()), re.sub("ves$", "fe", span.lower()))
+        harmless = next((self.replacements[form] for form in singular if form in self.replacements), self.fallback)
         article = "an" if harmless[0] in VOWELS else "a"
         words = r"[\W_]+".join(map(re.escape, span.split()))
 
