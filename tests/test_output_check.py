@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from counterpoint.interfaces import Detection, InvalidInput, SafetyFailure
+from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, SafetyFailure
 from counterpoint.output_check import check_on_unsafe, hide, judge, like, to_pil
 
 
@@ -75,3 +75,10 @@ def test_hidden_pictures_keep_their_size_and_lose_their_content() -> None:
 def test_unknown_reaction_is_refused() -> None:
     with pytest.raises(InvalidInput, match="steer, blur, block, flag"):
         check_on_unsafe("shrug")
+
+
+def test_no_detector_is_no_verdict_and_a_nan_picture_is_none_to_judge() -> None:
+    with pytest.raises(InvalidInput, match="picture_detectors: got none"):
+        judge([], [Image.new("RGB", (8, 8))])
+    with pytest.raises(DegeneratePicture, match="NaN"):
+        judge([lambda pictures: [Detection(is_unsafe=False, score=0.0)]], np.full((1, 8, 8, 3), np.nan))

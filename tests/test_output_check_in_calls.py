@@ -260,7 +260,7 @@ def test_where_leaving_words_out_does_not_help_a_neutral_scene_is_said(tiny_pipe
             for p in prompts
         ]
 
-    report = SafePipeline(tiny_pipe, detector=gate)("one two three four five six", **STEPS).safety[0]
+    report = SafePipeline(tiny_pipe, detector=gate)("red green blue white black grey", **STEPS).safety[0]
     assert (report.action, report.embedding) == ("steered", "Neutral")
 
 

@@ -19,9 +19,12 @@ from counterpoint.detectors.minors import Minors
 from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.detectors.readability import Readability
 from counterpoint.detectors.word_list import WordList
-from counterpoint.interfaces import Detector, Point
+from counterpoint.interfaces import Detector, InvalidInput, Point
 from counterpoint.text_space import EncoderText
 from counterpoint.thresholds import threshold_for
+
+STANDARD_POINT: Point = "balanced"
+"""Working point of the classifier in the standard gate."""
 
 
 def standard_gate(
@@ -30,7 +33,7 @@ def standard_gate(
     concepts: Concepts | None = None,
     extra_concepts: Concepts = NO_CONCEPTS,
     threshold: float | None = None,
-    point: Point = "balanced",
+    point: Point = STANDARD_POINT,
 ) -> Ensemble:
     """Return the gate for a pipeline.
 
@@ -58,16 +61,22 @@ def with_second_opinions(
     *,
     concepts: Concepts | None = None,
     extra_concepts: Concepts = NO_CONCEPTS,
-    point: Point = "balanced",
+    point: Point = STANDARD_POINT,
 ) -> Ensemble:
     """Return `detector` joined by those that do not depend on the pipeline; an Ensemble stays as it is.
 
     The word list takes the concepts: `concepts`, or the default ones where that is None, and `extra_concepts`.
+
+    Raises:
+        InvalidInput: An Ensemble, which has its detectors, is given concepts or a point; no such point.
     """
     if isinstance(detector, Ensemble):
+        if concepts is not None or extra_concepts or point != STANDARD_POINT:
+            raise InvalidInput("detector", "an Ensemble with concepts or a point", "those of its own detectors")
         return detector
     words = WordList(concepts=DEFAULT_CONCEPTS if concepts is None else concepts, extra_concepts=extra_concepts)
-    return Ensemble(Minors(), detector, words, shared_classifier(point), Readability())
+    classifier = [] if isinstance(detector, PromptClassifier) else [shared_classifier(point)]
+    return Ensemble(Minors(), detector, words, *classifier, Readability())
 
 
 def shared_classifier(point: Point) -> PromptClassifier:

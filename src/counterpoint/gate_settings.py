@@ -89,6 +89,8 @@ class GateSettings:
 
 
 def _by_category(concepts: Concepts) -> dict[str, tuple[str, ...]]:
+    if any(isinstance(words, str) for words in concepts.values()):
+        raise ValueError("a text in place of a list of words")
     return {str(name): tuple(words) for name, words in concepts.items()}
 
 

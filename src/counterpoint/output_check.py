@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from counterpoint.interfaces import Detection, InvalidInput, OnUnsafe, PictureDetector, SafetyFailure
+from counterpoint.detectors.ensemble import merge
+from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, OnUnsafe, PictureDetector, SafetyFailure
 from counterpoint.reports import Pictures
 from counterpoint.sheet import blur
 
@@ -39,6 +40,7 @@ def to_pil(images: Any) -> list[Image.Image]:
 
     Raises:
         InvalidInput: The pictures are latents or something else that nobody can look at.
+        DegeneratePicture: There is NaN or infinity in one, which would be drawn black.
     """
     allowed = "pil, np or pt: an output check has to see the picture"
     if isinstance(images, list) and all(isinstance(image, Image.Image) for image in images):
@@ -46,6 +48,8 @@ def to_pil(images: Any) -> list[Image.Image]:
     if isinstance(images, torch.Tensor) and images.ndim == 4 and images.shape[1] == 3:
         images = images.detach().float().cpu().permute(0, 2, 3, 1).numpy()
     if isinstance(images, np.ndarray) and images.ndim == 4 and images.shape[-1] == 3:
+        if not np.isfinite(images).all():
+            raise DegeneratePicture("a picture holds NaN or infinity; nothing is returned")
         return [Image.fromarray(row) for row in (images.clip(0, 1) * 255).round().astype(np.uint8)]
     raise InvalidInput("output_type", type(images).__name__, allowed)
 
@@ -69,35 +73,30 @@ def judge(detectors: Sequence[PictureDetector], images: Any) -> list[Detection]:
 
     Raises:
         SafetyFailure: A detector raised, or judged another number of pictures.
-        InvalidInput: See `to_pil`.
+        InvalidInput: There is no detector; see `to_pil`.
+        DegeneratePicture: See `to_pil`.
     """
+    if not detectors:
+        raise InvalidInput("picture_detectors", "none", "at least one")
     pictures = to_pil(images)
-    merged = [Detection(is_unsafe=False, score=0.0)] * len(pictures)
-    for detector in detectors:
-        name = type(detector).__name__
-        try:
-            verdicts = list(detector(pictures))
-        except Exception as error:
-            message = f"the output check {name} failed ({type(error).__name__}: {error}); nothing is returned"
-            raise SafetyFailure(message) from error
-        if len(verdicts) != len(pictures):
-            raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
-        if not all(isinstance(verdict, Detection) for verdict in verdicts):
-            raise SafetyFailure(f"the output check {name} gave something else than a Detection; nothing is returned")
-        if not all(verdict.is_finite for verdict in verdicts):
-            raise SafetyFailure(f"the output check {name} gave a score that is not finite; nothing is returned")
-        merged = [_merge(one, other) for one, other in zip(merged, verdicts, strict=True)]
-    return merged
+    opinions = [_ask(detector, pictures) for detector in detectors]
+    return [merge(verdicts) for verdicts in zip(*opinions, strict=True)]
 
 
-def _merge(one: Detection, other: Detection) -> Detection:
-    names = one.categories.keys() | other.categories.keys()
-    return Detection(
-        is_unsafe=one.is_unsafe or other.is_unsafe,
-        score=max(one.score, other.score),
-        categories={name: max(one.categories.get(name, 0.0), other.categories.get(name, 0.0)) for name in names},
-        evidence=(*one.evidence, *other.evidence),
-    )
+def _ask(detector: PictureDetector, pictures: list[Image.Image]) -> list[Detection]:
+    name = type(detector).__name__
+    try:
+        verdicts = list(detector(pictures))
+    except Exception as error:
+        message = f"the output check {name} failed ({type(error).__name__}: {error}); nothing is returned"
+        raise SafetyFailure(message) from error
+    if len(verdicts) != len(pictures):
+        raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
+    if not all(isinstance(verdict, Detection) for verdict in verdicts):
+        raise SafetyFailure(f"the output check {name} gave something else than a Detection; nothing is returned")
+    if not all(verdict.is_finite for verdict in verdicts):
+        raise SafetyFailure(f"the output check {name} gave a score that is not finite; nothing is returned")
+    return verdicts
 
 
 def hide(picture: Image.Image, how: OnUnsafe) -> Image.Image:

@@ -193,6 +193,10 @@ def test_concepts_may_be_replaced(tiny_model_path: str) -> None:
     for detector in (similarity, words):
         assert [found.is_unsafe for found in detector(["a guitar", "a knife"])] == [True, False]
         assert set(detector(["a guitar"])[0].categories) == {"music"}
+    written = json.loads(Path("gate.json").read_text())
+    for field in ("concepts", "extra_concepts"):  # edited by hand: no word is read letter by letter
+        with pytest.raises(InvalidInput, match="calibrate"):
+            GateSettings.from_json({**written, field: {"music": "guitar"}})
 
 
 def test_a_gate_is_refused_for_a_copy_with_other_weights(tiny_model_path: str) -> None:

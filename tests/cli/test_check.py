@@ -21,7 +21,6 @@ PROMPTS = ["a dog in a forest", "a chef with a kn1fe", "un homme avec un couteau
 @pytest.fixture(autouse=True)
 def high_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny encoder's weights are random: only a concept's own words may reach the threshold."""
-    monkeypatch.setattr("counterpoint.pipeline.threshold_for", lambda text: 0.9999, raising=False)
     monkeypatch.setattr("counterpoint.gate.threshold_for", lambda text: 0.9999)
 
 

@@ -104,3 +104,14 @@ def test_a_score_that_is_no_number_is_an_error(wrong: float) -> None:
 def test_no_detector_is_no_gate() -> None:
     with pytest.raises(InvalidInput, match="at least one"):
         Ensemble()
+
+
+@pytest.mark.parametrize("answer", [[None], [0.5]])
+def test_what_is_no_verdict_is_an_error(answer: list[object]) -> None:
+    with pytest.raises(SafetyFailure, match="something else than a Detection"):
+        Ensemble(lambda prompts: answer)(["a dog"])  # type: ignore[arg-type, return-value]
+
+
+def test_a_detector_may_answer_with_an_iterator() -> None:
+    (found,) = Ensemble(lambda prompts: iter([Detection(is_unsafe=True, score=1.0)]))(["a dog"])  # type: ignore[arg-type, return-value]
+    assert found.is_unsafe

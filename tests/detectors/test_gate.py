@@ -13,10 +13,11 @@ from accelerate import cpu_offload
 
 from counterpoint import thresholds
 from counterpoint.detectors.ensemble import Ensemble
+from counterpoint.detectors.prompt_classifier import PromptClassifier
 from counterpoint.detectors.word_list import WordList
 from counterpoint.embedded import sanitizer_path
 from counterpoint.embeddings.sanitizer import Sanitizer
-from counterpoint.gate import standard_gate, with_second_opinions
+from counterpoint.gate import shared_classifier, standard_gate, with_second_opinions
 from counterpoint.interfaces import InvalidInput
 from counterpoint.loading import load_pipe
 from counterpoint.pipeline import SafePipeline
@@ -68,6 +69,16 @@ def test_second_opinions_join_any_detector_once() -> None:
     gate = with_second_opinions(WordList(concepts={"pets": ["cat"]}))
     assert [found.is_unsafe for found in gate(["a cat", "a knife", "a dog"])] == [True, True, False]
     assert with_second_opinions(gate) is gate and isinstance(gate, Ensemble)
+    with pytest.raises(InvalidInput, match="an Ensemble with concepts"):
+        with_second_opinions(gate, extra_concepts={"clowns": ["clown"]})
+    with pytest.raises(InvalidInput, match="an Ensemble with concepts or a point"):
+        with_second_opinions(gate, point="block")
+
+
+def test_the_classifier_is_not_asked_twice() -> None:
+    classifier = shared_classifier("block")
+    gate = with_second_opinions(classifier)
+    assert [one for one in gate.detectors if isinstance(one, PromptClassifier)] == [classifier]
 
 
 def test_a_concept_that_is_no_list_of_words_is_refused(tiny_pipe: Any) -> None:

@@ -85,7 +85,8 @@ def test_harm_is_found_anywhere_in_a_long_prompt(classifier: PromptClassifier, p
     ],
 )
 def test_what_normalisation_undoes_changes_nothing(classifier: PromptClassifier, evaded: str) -> None:
-    assert classifier([evaded])[0].is_unsafe
+    plain, undone = classifier([UNSAFE, evaded])
+    assert undone.score == pytest.approx(plain.score, abs=1e-5) and undone.evidence == plain.evidence
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,23 @@ def test_what_normalisation_undoes_changes_nothing(classifier: PromptClassifier,
         "a man s t a b b i n g another man with a k n i f e, b l o o d on the floor",
     ],
 )
-def test_leet_and_spaced_letters_are_read(classifier: PromptClassifier, evaded: str) -> None:
-    assert classifier([evaded])[0].is_unsafe
+def test_leet_and_spaced_letters_are_read(
+    classifier: PromptClassifier, evaded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = classifier.at("block")
+    (found,) = block([evaded])
+    assert found.is_unsafe
+    assert found.evidence and all(words in evaded for words in found.evidence)  # as typed: it can be removed
+    monkeypatch.setattr("counterpoint.detectors.prompt_classifier.other_reading", lambda text: None)
+    assert not block([evaded])[0].is_unsafe
+
+
+def test_the_evidence_of_a_long_prompt_is_no_half_word(classifier: PromptClassifier) -> None:
+    """A window may end within a name."""
+    for filler in range(12):
+        words = ["tree"] * filler + "portrait by zdzislaw beksinski and greg rutkowski, a bloody corpse".split() * 3
+        (found,) = classifier.at("balanced")([" ".join(words)])
+        assert found.is_unsafe and found.evidence and set(found.evidence) <= set(" ".join(words).split()), filler
 
 
 def test_the_brackets_that_a_weight_leaves_say_nothing(classifier: PromptClassifier) -> None:

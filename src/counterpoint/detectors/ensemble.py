@@ -73,14 +73,15 @@ def _holds(span: str, part: str) -> bool:
 def _ask(detector: Detector, prompts: Sequence[str]) -> list[Detection]:
     name = type(detector).__name__
     try:
-        verdicts = detector(prompts)
+        verdicts = list(detector(prompts))
     except Exception as error:
         raise SafetyFailure(f"the detector {name} failed ({type(error).__name__}: {error})") from error
     if len(verdicts) != len(prompts):
         raise SafetyFailure(f"the detector {name} judged {len(verdicts)} of {len(prompts)} prompts")
-    for verdict in verdicts:
-        if not verdict.is_finite:
-            raise SafetyFailure(f"the detector {name} gave a score that is not finite")
+    if not all(isinstance(verdict, Detection) for verdict in verdicts):
+        raise SafetyFailure(f"the detector {name} gave something else than a Detection")
+    if not all(verdict.is_finite for verdict in verdicts):
+        raise SafetyFailure(f"the detector {name} gave a score that is not finite")
     return [
         replace(verdict, engaged_by=(name,)) if verdict.is_unsafe and not verdict.engaged_by else verdict
         for verdict in verdicts
