@@ -78,7 +78,7 @@ def test_unknown_reaction_is_refused() -> None:
 
 
 def test_no_detector_is_no_verdict_and_a_nan_picture_is_none_to_judge() -> None:
-    with pytest.raises(InvalidInput, match="picture_detectors: got none"):
+    with pytest.raises(InvalidInput, match="picture_detectors: got 'none'"):
         judge([], [Image.new("RGB", (8, 8))])
     with pytest.raises(DegeneratePicture, match="NaN"):
         judge([lambda pictures: [Detection(is_unsafe=False, score=0.0)]], np.full((1, 8, 8, 3), np.nan))
