@@ -28,6 +28,19 @@ def test_the_python_of_the_readme_runs(tiny_model_path: str) -> None:
     assert names["out"].safety[0].action in ("passed", "steered")  # type: ignore[attr-defined]
 
 
+def test_the_python_of_the_page_on_detectors_runs_and_its_comments_are_true() -> None:
+    """ "expression  # value" in a block says what comes out."""
+    page = (ROOT / "docs" / "detectors.md").read_text(encoding="utf-8")
+    said = 0
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        names: dict[str, object] = {}
+        exec(compile(code, "detectors.md", "exec"), names)
+        for expression, value in re.findall(r"^([\w\[].*?)  # ([\[(].*)$", code, flags=re.MULTILINE):
+            assert eval(expression, names) == eval(value), expression
+            said += 1
+    assert said == 2
+
+
 def test_the_commands_of_the_readme_run(tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [

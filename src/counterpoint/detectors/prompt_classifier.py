@@ -9,7 +9,7 @@ its last layers; and the letters, by hashed words and parts of words.
 Words that say only who people are are not read, see `groups`; but a text that is harm for sure with them stays harm:
 hate may lie in the group that is named. A long prompt is read whole, in windows that overlap; so is what a person may
 read in it besides ("kn1fe", "k n i f e"). The largest probability counts. a, b and c are fitted on validation prompts,
-so that the probabilities are calibrated there. Training: docs/detectors.md.
+so that the probabilities are calibrated there. Training: docs/classifier.md.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def classifier_path() -> Path:
         InvalidInput: This build of the package carries none.
     """
     if not (WEIGHTS_PATH / "config.json").is_file():
-        raise InvalidInput("classifier", str(WEIGHTS_PATH), "a build with weights; train them: docs/detectors.md")
+        raise InvalidInput("classifier", str(WEIGHTS_PATH), "a build with weights; train them: docs/classifier.md")
     return WEIGHTS_PATH
 
 

@@ -33,7 +33,7 @@ page](prompt-classifier.md) tells its own share. "People" are plain prompts of p
 ..."), written by templates, and, "written apart", by a language model that knew neither these nor the words
 that the classifier leaves out; "plain" names no group, the others are to be compared with it. Part of I2P is harmless.
 DiffusionDB and Pick-a-Pic are prompts that users of two sites typed, kept back from training and no near copies of
-prompts there, by the grades of docs/detectors.md. Rows that the rule on minors flags are left out of every set."""
+prompts there, by the grades of docs/classifier.md. Rows that the rule on minors flags are left out of every set."""
 BATCH_SIZE = 128
 
 

@@ -21,7 +21,7 @@ from counterpoint.training.prompt_classifier_gallery import FORBIDDEN, GRADE_NAM
 
 NOTES = """\
 The hard block of `counterpoint.detectors.minors`, by its words alone, on prompts that users of two sites typed. A
-language model read every prompt that the rule of before refused, and the 35,938 that docs/detectors.md tells of,
+language model read every prompt that the rule of before refused, and the 35,938 that docs/classifier.md tells of,
 which it let through, and said which are sexual about somebody under 18. Of those that were let through, the words of
 most were counted to extend the rule's lists; "words not counted" are the others, whose share is the fairer one: they
 are milder, and few. Readers differ here: a "girl" of no age, in erotic clothes, is a minor to the rule and to some.

@@ -3,7 +3,7 @@
 Each prompt runs once through the frozen lower layers of the text encoder; what they give is kept, so that
 the low-rank changes of its last layers and the head are trained cheaply. The letters' view is a logistic
 regression. Both are joined, and calibrated, on one half of the validation prompts; the other half fixes
-the working points. See docs/detectors.md.
+the working points. See docs/classifier.md.
 """
 
 from __future__ import annotations

@@ -52,13 +52,13 @@ NOTES = """\
 The classifier of `counterpoint.detectors.prompt_classifier`, weights as shipped. "Recall" and "alarms" are the shares
 of unsafe and of harmless prompts that it calls unsafe, at the points *steer*, *balanced* and *block*, whose
 thresholds are fitted on validation prompts. These sets were read a dozen times before, for versions that differ in
-their training text (see "What was tried" in docs/detectors.md), and that shows: spaced letters are readable,
+their training text (see "What was tried" in docs/classifier.md), and that shows: spaced letters are readable,
 situations, prompts on art and pairs about people were written for training, users' prompts were graded for it, this
 version was chosen from several for what they did here, and the alarms that *steer* may give on users' harmless
 prompts of validation, a third, are those at which I2P's recall was seen to pass 75 %; those of *balanced*, 7 %, at
 which Six-CD's clean twins were seen to come near 10 %. No prompt of these sets was trained on. "DiffusionDB" and
 "Pick-a-Pic" are prompts that users of two sites typed, kept back from training, without those that share six tenths
-of their words with a prompt of training, with the grades of docs/detectors.md: the same reader graded those of
+of their words with a prompt of training, with the grades of docs/classifier.md: the same reader graded those of
 training. Of near copies in the tests of Pick-a-Pic one is kept. Its "list of harmless prompts" is a list of the same
 site that others made. "People" are plain prompts of people by who they are, written by templates and, "written
 apart", by a language model that knew neither these nor the words that are left out; "plain" names no group. CoPro

@@ -1,7 +1,7 @@
 """Prompts that users of picture models typed, graded one by one, for the prompt classifier.
 
 The prompts are public files that are read from a local folder, see `FILES`. The grades are ours, `data/gallery.tsv.xz`:
-a language model read every prompt on our behalf, by the rules in docs/detectors.md, and said of each what its picture
+a language model read every prompt on our behalf, by the rules in docs/classifier.md, and said of each what its picture
 would show. The file names a prompt by a hash, so that it holds no text:
 
     hash <TAB> grade <TAB> category, or nothing <TAB> part
