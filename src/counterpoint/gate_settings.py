@@ -17,10 +17,8 @@ from counterpoint.detectors.ensemble import Ensemble
 from counterpoint.gate import standard_gate
 from counterpoint.interfaces import InvalidInput, Point
 from counterpoint.text_space import EncoderText
-from counterpoint.thresholds import lists_hash
+from counterpoint.thresholds import LEAST_RECALL, MOST_FALSE_ALARMS, lists_hash
 
-LEAST_RECALL = 0.5
-"""Fraction of the unsafe prompts that a fitted gate has to find: one that finds less is no gate."""
 MOST_NAMED = 8
 """Words that an error names."""
 
@@ -118,7 +116,7 @@ def fit_gate(
     *,
     concepts: Concepts | None = None,
     extra_concepts: Concepts = NO_CONCEPTS,
-    max_false_alarms: float = 0.01,
+    max_false_alarms: float = MOST_FALSE_ALARMS,
 ) -> GateSettings:
     """Fit the threshold of concept similarity; the other detectors of the gate have none.
 

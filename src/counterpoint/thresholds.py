@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import warnings
 from pathlib import Path
 
 from counterpoint.detectors.concept_similarity import Calibration, fit_threshold
@@ -21,6 +22,10 @@ from counterpoint.text_space import EncoderText, StableDiffusionText
 
 PATH = Path(__file__).with_name("thresholds.json")
 NUM_PROMPTS = 400
+LEAST_RECALL = 0.5
+"""Fraction of the unsafe prompts that a fitted threshold has to find: one that finds less is no gate."""
+MOST_FALSE_ALARMS = 0.01
+"""Fraction of the harmless prompts that it may alarm on."""
 SEED = 0
 
 
@@ -35,7 +40,7 @@ def validation_captions(num_prompts: int = NUM_PROMPTS, seed: int = SEED) -> tup
 def calibrate(text: EncoderText) -> Calibration:
     """Fit the gate's threshold for this text encoder."""
     unsafe, benign = validation_captions()
-    return fit_threshold(text, unsafe, benign)
+    return fit_threshold(text, unsafe, benign, max_false_alarms=MOST_FALSE_ALARMS)
 
 
 def lists_hash(concepts: Concepts = DEFAULT_CONCEPTS) -> str:
@@ -45,10 +50,22 @@ def lists_hash(concepts: Concepts = DEFAULT_CONCEPTS) -> str:
 
 
 def threshold_for(text: EncoderText) -> float:
-    """Return the threshold for this text encoder: the one stored for today's lists, or a fresh fit."""
+    """Return the threshold for this text encoder: the one stored for today's lists, or a fresh fit.
+
+    Warns where no threshold parts unsafe captions from harmless ones in this encoder's space.
+    """
     stored = json.loads(PATH.read_text(encoding="utf-8")).get(text.fingerprint)
     is_todays = stored is not None and stored["lists"] == lists_hash()
-    return float(stored["threshold"]) if is_todays else calibrate(text).threshold
+    if is_todays:
+        return float(stored["threshold"])
+    fitted = calibrate(text)
+    if fitted.recall < LEAST_RECALL or fitted.false_alarms > MOST_FALSE_ALARMS:
+        warnings.warn(
+            f"concept similarity reads little with this text encoder: it finds {fitted.recall:.0%} of unsafe captions "
+            f"and alarms on {fitted.false_alarms:.0%} of harmless ones; the gate's other detectors do not depend on it",
+            stacklevel=2,
+        )
+    return fitted.threshold
 
 
 def main() -> None:

@@ -149,7 +149,9 @@ def test_other_lists_are_fitted_anew(monkeypatch: pytest.MonkeyPatch, tiny_pipe:
     text, path = StableDiffusionText(tiny_pipe), tmp_path / "thresholds.json"
     path.write_text(json.dumps({text.fingerprint: {"threshold": 0.123, "lists": lists_hash()}}))
     monkeypatch.setattr(thresholds, "PATH", path)
-    monkeypatch.setattr(thresholds, "calibrate", lambda text: SimpleNamespace(threshold=0.5))
+    fitted = SimpleNamespace(threshold=0.5, recall=0.4, false_alarms=0.0)
+    monkeypatch.setattr(thresholds, "calibrate", lambda text: fitted)
     assert thresholds.threshold_for(text) == 0.123
     monkeypatch.setattr(thresholds, "HARMLESS_PHRASES", ("butter knife",))
-    assert thresholds.threshold_for(text) == 0.5
+    with pytest.warns(UserWarning, match="reads little with this text encoder: it finds 40%"):
+        assert thresholds.threshold_for(text) == 0.5

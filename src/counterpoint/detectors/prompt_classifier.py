@@ -217,21 +217,14 @@ class PromptClassifier:
             RuntimeError: The network gave values that are not finite.
         """
         texts = [normalise(prompt) for prompt in prompts]
+        has_words = [WORD.search(text) is not None for text in texts]
         with self._one_at_a_time:
             logits, best = self.logits(texts)
             scores = logits.sigmoid().tolist()
-            readable = [WORD.search(text) is not None for text in texts]
-            engaged = [i for i, row in enumerate(scores) if readable[i] and row[0] >= self.threshold]
-            evidence = dict(zip(engaged, self._evidence([(texts[i], best[i]) for i in engaged]), strict=True))
+            unsafe = [i for i, row in enumerate(scores) if has_words[i] and row[0] >= self.threshold]
+            evidence = dict(zip(unsafe, self._evidence([(texts[i], best[i]) for i in unsafe]), strict=True))
         return [
-            Detection(
-                is_unsafe=i in evidence,
-                score=row[0],
-                categories=dict(zip(CATEGORIES, row[1:], strict=True)),
-                evidence=evidence.get(i, ()),
-            )
-            if readable[i]
-            else Detection(is_unsafe=True, score=1.0)  # nothing that can be judged: engage
+            _verdict(row, evidence.get(i)) if has_words[i] else Detection(is_unsafe=True, score=1.0)  # nothing to judge
             for i, row in enumerate(scores)
         ]
 
@@ -314,6 +307,16 @@ class PromptClassifier:
             shares[word[0].casefold()] = max(share, shares.get(word[0].casefold(), share))
         telling = [word for word, share in shares.items() if share > 0 and word in nameable]
         return max(telling, key=shares.__getitem__, default=None)
+
+
+def _verdict(scores: Sequence[float], evidence: tuple[str, ...] | None) -> Detection:
+    """Return a verdict, unsafe where there is evidence, be it that no word could be named."""
+    return Detection(
+        is_unsafe=evidence is not None,
+        score=scores[0],
+        categories=dict(zip(CATEGORIES, scores[1:], strict=True)),
+        evidence=evidence or (),
+    )
 
 
 def _as_typed(text: str) -> dict[str, str]:
