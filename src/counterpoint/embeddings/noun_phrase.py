@@ -8,99 +8,155 @@ a thing from what describes it. Where they err, the sentence is worse English; n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-DETERMINERS = r"(?:an?|the|some|his|her|its|their|my|your|two|three|four|five|six|several|many|both|another|one|no|\d+)"
-NOUNS_IN_ING = r"(?:paint|draw|build|cloth|even|morn|lightn|ceil|wedd|str|th|r|k|w)ings?"
-ING = rf"(?!{NOUNS_IN_ING}\b)\w+ing"
-DONE = r"(?:(?!\w*shaped)\w{3,}ed|stuck|hung|held|hidden)"
-ADVERBS = r"(?:(?:in|out)(?:side|doors)|(?:up|down)(?:town|stairs)|underwater|underground|overhead|here|there|nearby)"
-PREPOSITIONS = (
-    r"(?:with|without|next to|near|beside|behind|by|in|on|at|of|from|into|under|over|through|against|for|around|inside)"
+from counterpoint.embeddings.phrase_words import (
+    DEGREE,
+    DESCRIPTION,
+    DETERMINER,
+    DOING,
+    DONE,
+    END,
+    HELD,
+    IS,
+    NO_ARTICLE,
+    PREPOSITION,
+    QUALITY,
+    STANDS,
+    TIE,
+    WITHIN,
 )
-VERBS = r"(?:(?:who |that )?(?:has|have|holds?|wears?|carry|carries|wields?|shows?)|there (?:is|are))"
-TIES = rf"(?:{PREPOSITIONS}|{ING}|{VERBS}|and|or)"
-"""What ties a thing to what stands before it: "with", "holding", "and", "there is"."""
-BREAKS = rf"(?:{TIES}|{DETERMINERS}|is|are|was|were|who|that|which|while|there|to)"
-"""No word within a noun phrase, after its first."""
-DESCRIPTION = rf"{DETERMINERS}\s+(?:\w+ing\s+)?(?:(?!{BREAKS}\b)[\w'-]+\s+){{0,3}}"
-"""The words of a noun phrase before its noun: "a very sharp"."""
-QUALITY = re.compile(
-    r"(?:ing|ed|less|ous|ic|nude|naked|topless|dead|brutal|sexual|provocative|seductive|obscene|bloody|gory|grisly|sexy"
-    r"|busty|skimpy|dirty|filthy|lusty|horny|curvy)$",
-    re.IGNORECASE,
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+NEAR = 80
+"""Characters on either side of a word that tell what goes with it: the whole text each time would take minutes."""
+QUALITY_WORD = _compiled(QUALITY)
+QUALITY_BEFORE = _compiled(
+    rf"(?<!\w)(?:(?:(?:{TIE}|and|or)\s+{DETERMINER}|{DETERMINER}\s+\w+ing|{TIE}|and|or|{DETERMINER}|{IS})\s+{DEGREE}?"
+    rf"|{DEGREE})$"
 )
-"""Words that may describe what stands before them: "a woman naked on a bed"."""
-THING_BEFORE = re.compile(rf"(?<!\w)(?:{TIES}\s+{DESCRIPTION}|(?:{TIES}\s+)?(?:{DETERMINERS}\s+)?)$", re.IGNORECASE)
-QUALITY_BEFORE = re.compile(rf"(?<!\w)(?:{TIES}\s+{DETERMINERS}\s+|(?:{TIES}|{DETERMINERS})\s+)$", re.IGNORECASE)
-FIRST = re.compile(rf"^\s*{DESCRIPTION}$", re.IGNORECASE)
-ENDS = re.compile(
-    rf"\s*(?:$|[^\w\s'-])|\s+(?:{PREPOSITIONS}|{ING}|{DONE}|{ADVERBS}|and|or|to|is|are|was|were|who|that|which)\b",
-    re.IGNORECASE,
+THING_BEFORE = _compiled(
+    rf"(?<!\w)(?:(?:{TIE}|and|or)\s+{DETERMINER}\s+{DESCRIPTION}|{NO_ARTICLE}"
+    rf"|(?:(?:{TIE}|and|or)\s+)?(?:{DETERMINER}\s+)?)$"
 )
-"""Here the noun phrase is over, so the word before was its noun."""
-OBJECT = re.compile(rf"\s+{DETERMINERS}\s", re.IGNORECASE)
-TAIL = re.compile(r"\s+(?:next to|near|beside|and|with)\b", re.IGNORECASE)
+FIRST_BEFORE = _compiled(rf"^\s*{DETERMINER}\s+(?P<description>{DESCRIPTION})$")
+OWNER_BEFORE = _compiled(rf"(?:(?<=\w)'s|(?<=s)')\s+{WITHIN}{{0,2}}$")
+DEGREE_BEFORE = _compiled(rf"(?<!\w){DEGREE}+$")
+ARTICLE_BEFORE = _compiled(r"(?<!\w)an?\s+$")
+TIED = _compiled(rf"{TIE}(?=\s)")
+END_AFTER = _compiled(END)
+HELD_AFTER = _compiled(rf"^{HELD}")
+OBJECT_AFTER = _compiled(rf"\s+{DETERMINER}\s")
+AND_A_THING_AFTER = _compiled(rf"^\s+and(?=\s+(?!{DOING}\b|\w+s\s+(?:{PREPOSITION}|{DETERMINER})\b))")
+TIE_AFTER = _compiled(r"^\s+(?:next to|near|beside|and|or|with)\b")
 """What ties a thing to what stands after it, where nothing stands before it."""
-HEADLESS = re.compile(rf"(?:{PREPOSITIONS}|{ING}|{DONE})\b", re.IGNORECASE)
+HEADLESS = _compiled(rf"(?:{PREPOSITION}|{DOING}|{STANDS}|{DONE}(?=$| {PREPOSITION}))\b")
 """How a sentence begins that has no subject."""
-ARTICLE = re.compile(r"(?<!\w)(an?)\s+$", re.IGNORECASE)
+VERB_ENDINGS = ("ing", "s", "ed")
 
 
-def places(text: str, spans: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Return where words stand in a text, in order; those that touch or have but an article between are one place.
+def removed(text: str, spans: Sequence[str], stand_in: str = "scene") -> str:
+    """Return a text without words, their noun phrases, and what ties them in.
+
+    >>> removed("a cook holding a very sharp knife in a room", ["knife"])
+    'a cook in a room'
+    >>> removed("an old knife lies on a table", ["knife"])
+    'an old scene lies on a table'
+
+    Args:
+        text: English, with single spaces.
+        spans: The words.
+        stand_in: The noun of a sentence that loses its own, but not what describes it.
 
     Raises:
-        ValueError: One does not stand there.
+        ValueError: Some words do not stand there, or would come to stand there by removing others.
     """
+    untouched = len(text)
+    for start, end in reversed(_places(text, spans)):
+        end = min(end, untouched)
+        if start < end:  # else it went with another: "a (sexy) black dress"
+            first, last = max(0, start - NEAR), end + NEAR
+            before, after = _without(text[first:start], text[start:end], text[end:last], stand_in)
+            untouched = first + len(before)
+            text = f"{text[:first]}{before} {after}{text[last:]}"
+    text = _tidy(text)
+    if stays := next((span for span in spans if _standing(text, span)), None):
+        raise _irremovable(stays)
+    return text
+
+
+def _standing(text: str, span: str) -> list[tuple[int, int]]:
+    words = r"[\W_]+".join(map(re.escape, span.split()))
+    return [match.span() for match in re.finditer(rf"(?<!\w){words}s?(?!\w)", text, flags=re.IGNORECASE)]
+
+
+def _irremovable(span: str) -> ValueError:
+    return ValueError(f"the words {span!r} could not be removed; give a safe_prompt")
+
+
+def _places(text: str, spans: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where words stand in a text, in order; those that touch or have but an article between are one place."""
     found: list[tuple[int, int]] = []
     for span in spans:
-        words = r"[\W_]+".join(map(re.escape, span.split()))
-        at = [match.span() for match in re.finditer(rf"(?<!\w){words}s?(?!\w)", text, flags=re.IGNORECASE)]
+        at = _standing(text, span)
         if not at:
-            raise ValueError(f"the words {span!r} could not be removed; give a safe_prompt")
+            raise _irremovable(span)
         found += at
     merged: list[tuple[int, int]] = []
     for start, end in sorted(found):
-        if merged and re.fullmatch(rf"\s*(?:{DETERMINERS}\s+)?|-", text[merged[-1][1] : start], flags=re.IGNORECASE):
+        if merged and re.fullmatch(rf"-|\s*(?:{DETERMINER}\s+)?", text[merged[-1][1] : start], re.IGNORECASE):
             start, end = merged[-1][0], max(end, merged.pop()[1])
         merged.append((start, end))
     return merged
 
 
-def without(text: str, start: int, end: int) -> str:
-    """Return a text without the words at `start` .. `end` - 1, their noun phrase, and what ties it in.
-
-    >>> without("a cook holding a very sharp knife in a room", 28, 33)
-    'a cook  in a room'
-    """
-    before = re.sub(r"(?<!\w)\w+-$", "", text[:start])  # "half-naked", "skull-shaped", "boxer's"
-    after = re.sub(r"^(?:-\w+)+|^'s?(?!\w)", "", text[end:])
-    last = text[start:end].split()[-1]
-    if not ENDS.match(after):
-        if last.endswith("ing") and OBJECT.match(after) and re.search(r"\w\s+$", before):
-            return f"{before}and{after}"  # "a wolf killing a deer"
+def _without(before: str, words: str, after: str, stand_in: str) -> tuple[str, str]:
+    """Return what is left on both sides of words."""
+    before = re.sub(r"(?<!\w)\w+-$", "", before)  # "half-naked", "skull-shaped", "boxer's"
+    after = re.sub(r"^(?:-\w+)+|^'s?(?!\w)", "", after)
+    last = words.split()[-1]
+    plain = QUALITY_BEFORE.sub("", before)
+    if last.endswith(VERB_ENDINGS) and OBJECT_AFTER.match(after) and re.search(r"\w\s*$", plain):
+        return plain, f"and{after}"  # "a wolf killing a deer"
+    if not END_AFTER.match(after):
         return _described(before, after)
-    if QUALITY.search(last):
-        before = QUALITY_BEFORE.sub("", before)
-    elif FIRST.match(before) and TAIL.match(after):
-        before = ""
-    else:
-        before = THING_BEFORE.sub("", before)
-    if not before.strip():
-        after = TAIL.sub("", after, count=1) if TAIL.match(after) else after
-    return f"{before} {after}"
+    if QUALITY_WORD.search(last):
+        before = plain
+    elif plain != before or not TIED.match(words):  # else "a man (smoking a cigarette)"
+        before, after = _without_thing(before, HELD_AFTER.sub("", after), stand_in)
+    return before, after if before.strip() else TIE_AFTER.sub("", after)
 
 
-def _described(before: str, after: str) -> str:
+def _without_thing(before: str, after: str, stand_in: str) -> tuple[str, str]:
+    """Return both sides of the noun that ends its phrase, without the rest of the phrase and its tie."""
+    first = FIRST_BEFORE.search(before)
+    if OWNER_BEFORE.search(before):
+        return OWNER_BEFORE.sub("", before), after
+    if first and first["description"] and not TIE_AFTER.match(after) and re.match(r"\s+\w", after):
+        return _described(before, f"{stand_in}{after}")
+    if first:
+        return "", after
+    kept = THING_BEFORE.sub("", before)
+    tie = TIED.match(before, len(kept))
+    if tie and AND_A_THING_AFTER.match(after):  # "with (a gun and) a hat"
+        return kept + tie[0], AND_A_THING_AFTER.sub("", after)
+    return kept, after
+
+
+def _described(before: str, after: str) -> tuple[str, str]:
     """Return both sides of a word that described the next one; the article before fits what follows now."""
-    follows = after.lstrip()
+    before, follows = DEGREE_BEFORE.sub("", before), after.lstrip()
     if follows[:1].isalpha():
-        fitting = "an" if follows[0] in "aeiouAEIOU" else "a"
-        before = ARTICLE.sub(f"{fitting} ", before)
-    return f"{before} {after}"
+        before = ARTICLE_BEFORE.sub("an " if follows[0] in "aeiouAEIOU" else "a ", before)
+    return before, after
 
 
-def tidy(text: str) -> str:
+def _tidy(text: str) -> str:
     """Return a text without the gaps that words leave behind: "a chef , , a room" -> "a chef, a room"."""
     text = re.sub(r"\s+([,.;:!?])", r"\1", re.sub(r"\s+", " ", text))
-    return re.sub(r",(?:\s*,)+", ",", text).strip(" ,")
+    text = re.sub(r",(?:\s*,)+", ",", text).strip(" ,")
+    return re.sub(r"^(?:and|or)\s+", "", text)

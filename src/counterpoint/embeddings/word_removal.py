@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from counterpoint.embeddings.noun_phrase import HEADLESS, places, tidy, without
+from counterpoint.embeddings.noun_phrase import HEADLESS, removed
 from counterpoint.interfaces import Detection, SafeText
 from counterpoint.normalise import normalise, single_spaces
 from counterpoint.normalise.weights import unbracketed
@@ -26,10 +26,8 @@ class WordRemoval:
         """
         if not detection.evidence:
             raise ValueError("the gate names no words to remove; give a safe_prompt or another safe embedding")
-        given = text = single_spaces(unbracketed(normalise(prompt)))  # else a weight parts a word from its ties
-        for start, end in reversed(places(given, detection.evidence)):
-            text = without(text, start, end)
-        text = tidy(text)
+        given = single_spaces(unbracketed(normalise(prompt)))  # else a weight parts a word from its ties
+        text = removed(given, detection.evidence, stand_in=self.empty.rpartition(" ")[2])
         if HEADLESS.match(text) and not HEADLESS.match(given):
             text = f"{self.empty} {text}"
         return SafeText(prompt=text or self.empty)
