@@ -7,7 +7,7 @@ import pytest
 import torch
 from schedulers import FAILS, NOT_ITS_OWN, PASSES, REFUSED, candidates, outcome, page, pipelines
 
-from counterpoint.engines import fused
+from counterpoint.engines import fused, mixed_rows
 
 PAIRS = (
     ("StableDiffusionXLPipeline", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
@@ -39,7 +39,7 @@ def test_a_wrong_mix_fails_and_a_safe_stream_that_stands_still_is_refused(monkey
         assert found.result == REFUSED and "did not run" in found.reason
     with monkeypatch.context() as patched:
         lerp = torch.lerp
-        patched.setattr(fused, "mix", lambda original, safe, weight, *more: lerp(original, safe, 0.5 * weight))
+        patched.setattr(mixed_rows, "mix", lambda original, safe, weight, *more: lerp(original, safe, 0.5 * weight))
         assert outcome(*pair).result == FAILS
 
 

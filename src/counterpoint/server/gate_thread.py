@@ -132,7 +132,8 @@ class GateThread:
 
         def work() -> None:
             self._review(prompt, None, None)
-            judge(self.safe.picture_detectors, [image])
+            if self.safe.picture_detectors:
+                judge(self.safe.picture_detectors, [image])
 
         self._thread.submit(work).result()
 
