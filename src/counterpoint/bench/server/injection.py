@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from counterpoint.bench.server.running import Inside
-from counterpoint.engines import fused
+from counterpoint.engines import mixed_rows
 from counterpoint.engines.patched import TRUSTED
 from counterpoint.interfaces import Detection
 from counterpoint.provenance import marking, watermark
@@ -34,7 +34,7 @@ def points(server: Inside) -> dict[str, Part]:
         "safe embedding": (safe, "embedding"),
         "text encoder": (pipe.text_encoder, "forward"),
         "denoiser": (pipe.unet, "forward"),
-        "mix": (fused, "mix"),
+        "mix": (mixed_rows, "mix"),
         "scheduler": (pipe.scheduler, "step"),
         "decoder": (pipe.vae, "decode"),
         "post-processing": (pipe.image_processor, "postprocess"),
