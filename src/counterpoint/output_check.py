@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from counterpoint.detectors.ensemble import merge
-from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, OnUnsafe, PictureDetector, SafetyFailure
+from counterpoint.detectors.ensemble import merge, verdicts_of
+from counterpoint.interfaces import DegeneratePicture, Detection, InvalidInput, OnUnsafe, PictureDetector
 from counterpoint.reports import Pictures
 from counterpoint.sheet import blur
 
@@ -79,24 +79,8 @@ def judge(detectors: Sequence[PictureDetector], images: Any) -> list[Detection]:
     if not detectors:
         raise InvalidInput("picture_detectors", "none", "at least one")
     pictures = to_pil(images)
-    opinions = [_ask(detector, pictures) for detector in detectors]
+    opinions = [verdicts_of(one, pictures, role="output check", noun="pictures") for one in detectors]
     return [merge(verdicts) for verdicts in zip(*opinions, strict=True)]
-
-
-def _ask(detector: PictureDetector, pictures: list[Image.Image]) -> list[Detection]:
-    name = type(detector).__name__
-    try:
-        verdicts = list(detector(pictures))
-    except Exception as error:
-        message = f"the output check {name} failed ({type(error).__name__}: {error}); nothing is returned"
-        raise SafetyFailure(message) from error
-    if len(verdicts) != len(pictures):
-        raise SafetyFailure(f"the output check {name} judged {len(verdicts)} of {len(pictures)} pictures")
-    if not all(isinstance(verdict, Detection) for verdict in verdicts):
-        raise SafetyFailure(f"the output check {name} gave something else than a Detection; nothing is returned")
-    if not all(verdict.is_finite for verdict in verdicts):
-        raise SafetyFailure(f"the output check {name} gave a score that is not finite; nothing is returned")
-    return verdicts
 
 
 def hide(picture: Image.Image, how: OnUnsafe) -> Image.Image:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from counterpoint.interfaces import Detection, Detector, InvalidInput, SafetyFailure
 
@@ -72,17 +73,35 @@ def _holds(span: str, part: str) -> bool:
 
 def _ask(detector: Detector, prompts: Sequence[str]) -> list[Detection]:
     name = type(detector).__name__
-    try:
-        verdicts = list(detector(prompts))
-    except Exception as error:
-        raise SafetyFailure(f"the detector {name} failed ({type(error).__name__}: {error})") from error
-    if len(verdicts) != len(prompts):
-        raise SafetyFailure(f"the detector {name} judged {len(verdicts)} of {len(prompts)} prompts")
-    if not all(isinstance(verdict, Detection) for verdict in verdicts):
-        raise SafetyFailure(f"the detector {name} gave something else than a Detection")
-    if not all(verdict.is_finite for verdict in verdicts):
-        raise SafetyFailure(f"the detector {name} gave a score that is not finite")
     return [
         replace(verdict, engaged_by=(name,)) if verdict.is_unsafe and not verdict.engaged_by else verdict
-        for verdict in verdicts
+        for verdict in verdicts_of(detector, prompts, role="detector", noun="prompts")
     ]
+
+
+def verdicts_of(
+    detector: Callable[[Any], Iterable[Detection]], items: Sequence[Any], *, role: str, noun: str
+) -> list[Detection]:
+    """Return a detector's verdicts, one an item; an answer that is none is an error, never "safe".
+
+    Args:
+        detector: Of prompts or of pictures.
+        items: What it judges.
+        role: What an error calls it.
+        noun: What an error calls the items.
+
+    Raises:
+        SafetyFailure: It raised, or gave another number of verdicts, something else, or scores that are not finite.
+    """
+    name = f"the {role} {type(detector).__name__}"
+    try:
+        verdicts = list(detector(items))
+    except Exception as error:
+        raise SafetyFailure(f"{name} failed ({type(error).__name__}: {error}); nothing is returned") from error
+    if len(verdicts) != len(items):
+        raise SafetyFailure(f"{name} judged {len(verdicts)} of {len(items)} {noun}; nothing is returned")
+    if not all(isinstance(verdict, Detection) for verdict in verdicts):
+        raise SafetyFailure(f"{name} gave something else than a Detection; nothing is returned")
+    if not all(verdict.is_finite for verdict in verdicts):
+        raise SafetyFailure(f"{name} gave a score that is not finite; nothing is returned")
+    return verdicts
